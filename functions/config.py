@@ -1,0 +1,217 @@
+"""The config API: set-up by operator and administrator, approval by the named approver."""
+
+from uuid import UUID
+
+import azure.functions as func
+from pydantic import ValidationError
+
+from shared.bootstrap import deps
+from shared.clients.entra import Caller
+from shared.domain import certificates
+from shared.domain.connection import Connection, Environment, EpicSide, Model, Organisation, OwnSide
+from shared.errors import Code, Refused
+from shared.web import answer, answered, bearer, if_match, json_body, page, shown
+from shared.workflows import approval, configuration
+
+bp = func.Blueprint()
+_LARGEST_CER = 16_000
+
+
+class NewConnection(Model):
+    """What an administrator sends to add a connection."""
+
+    organisation: str
+    environment: Environment
+    epic: EpicSide
+    own: OwnSide
+
+
+class Suspension(Model):
+    """Stop or resume a connection."""
+
+    suspended: bool
+
+
+@bp.route("config/organisations", methods=["PUT"])
+@answered
+async def enable_organisation(req: func.HttpRequest) -> func.HttpResponse:
+    """The operator lets an organisation in, or changes its entitlement."""
+    who = await caller(req, "Operator")
+    if who.tenant != deps().settings.operator_tenant:
+        raise Refused(Code.ROLE_MISSING)
+    organisation = parsed(Organisation, req)
+    await configuration.enable(organisation, deps())
+    return answer(organisation.model_dump(mode="json"))
+
+
+@bp.route("config/connections", methods=["POST"])
+@answered
+async def add_connection(req: func.HttpRequest) -> func.HttpResponse:
+    """An administrator adds a connection: a draft that serves nobody yet."""
+    who = await caller(req, "ConfigAdmin")
+    new = parsed(NewConnection, req)
+    connection = await configuration.draft(new.organisation, new.environment, new.epic, new.own, who, deps())
+    return told(connection, 201)
+
+
+@bp.route("config/connections", methods=["GET"])
+@answered
+async def list_connections(req: func.HttpRequest) -> func.HttpResponse:
+    """The connections of the caller's tenant."""
+    who = await caller(req, "ConfigAdmin", "Approver")
+    found = await deps().connections.of_tenant(UUID(who.tenant))
+    return answer({"items": [connection.model_dump(mode="json") for connection in found]})
+
+
+@bp.route("config/connections/{connection}", methods=["GET"])
+@answered
+async def show_connection(req: func.HttpRequest) -> func.HttpResponse:
+    """One connection with its ETag."""
+    who = await caller(req, "ConfigAdmin", "Approver")
+    connection, _ = await configuration.read(req.route_params["connection"], who, deps())
+    return told(connection)
+
+
+@bp.route("config/connections/{connection}/history", methods=["GET"])
+@answered
+async def show_history(req: func.HttpRequest) -> func.HttpResponse:
+    """Who changed or approved what, and when."""
+    who = await caller(req, "ConfigAdmin", "Approver")
+    connection, _ = await configuration.read(req.route_params["connection"], who, deps())
+    return answer({"items": await configuration.history(connection, deps())})
+
+
+@bp.route("config/connections/{connection}/epic", methods=["PUT"])
+@answered
+async def propose_epic_side(req: func.HttpRequest) -> func.HttpResponse:
+    """Propose another Epic side; it waits for approval while the active one serves."""
+    who = await caller(req, "ConfigAdmin", "Approver")
+    connection, etag = await changing(req, who)
+    return told(await configuration.propose(connection, etag, parsed(EpicSide, req), who, deps()))
+
+
+@bp.route("config/connections/{connection}/pending", methods=["DELETE"])
+@answered
+async def withdraw_pending(req: func.HttpRequest) -> func.HttpResponse:
+    """Drop the revision that waits."""
+    who = await caller(req, "ConfigAdmin", "Approver")
+    connection, etag = await changing(req, who)
+    return told(await configuration.withdraw(connection, etag, who, deps()))
+
+
+@bp.route("config/connections/{connection}/own", methods=["PUT"])
+@answered
+async def change_own_side(req: func.HttpRequest) -> func.HttpResponse:
+    """Change what applies at once: texts, intervals, people, reading of messages."""
+    who = await caller(req, "ConfigAdmin")
+    connection, etag = await changing(req, who)
+    return told(await configuration.set_own_side(connection, etag, parsed(OwnSide, req), who, deps()))
+
+
+@bp.route("config/connections/{connection}/certificates", methods=["POST"])
+@answered
+async def add_certificate(req: func.HttpRequest) -> func.HttpResponse:
+    """Pin another certificate of the interface engine: the `.cer` file is the body."""
+    who = await caller(req, "ConfigAdmin")
+    if len(req.get_body()) > _LARGEST_CER:
+        raise Refused(Code.BODY_TOO_LARGE)
+    new = certificates.uploaded(req.get_body(), deps().clock.now())
+    connection, etag = await changing(req, who)
+    kept = tuple(pin for pin in connection.own.certificates if pin.spki != new.spki)
+    if len(kept) > 1:
+        raise Refused(Code.WRONG_STATE, "certificates: two are pinned already")
+    return told(await configuration.set_certificates(connection, etag, (*kept, new), who, deps()), 201)
+
+
+@bp.route("config/connections/{connection}/certificates/{spki}", methods=["DELETE"])
+@answered
+async def remove_certificate(req: func.HttpRequest) -> func.HttpResponse:
+    """Unpin a certificate; it is refused from the next message on."""
+    who = await caller(req, "ConfigAdmin")
+    connection, etag = await changing(req, who)
+    kept = tuple(pin for pin in connection.own.certificates if pin.spki != req.route_params["spki"])
+    return told(await configuration.set_certificates(connection, etag, kept, who, deps()))
+
+
+@bp.route("config/connections/{connection}/suspension", methods=["PUT"])
+@answered
+async def suspend_connection(req: func.HttpRequest) -> func.HttpResponse:
+    """Stop serving, or serve again, at once."""
+    who = await caller(req, "ConfigAdmin")
+    connection, etag = await changing(req, who)
+    stopped = parsed(Suspension, req).suspended
+    return told(await configuration.suspend(connection, etag, who, deps(), stopped=stopped))
+
+
+@bp.route("config/connections/{connection}/validation", methods=["POST"])
+@answered
+async def validate_connection(req: func.HttpRequest) -> func.HttpResponse:
+    """Ask the FHIR base URL whether it is one; then approval can begin."""
+    who = await caller(req, "ConfigAdmin", "Approver")
+    connection, etag = await changing(req, who)
+    return told(await configuration.validate(connection, etag, who, deps()))
+
+
+@bp.route("config/connections/{connection}/approvals", methods=["POST"])
+@answered
+async def begin_approval(req: func.HttpRequest) -> func.HttpResponse:
+    """The approver begins: the answer says where to sign in to Epic."""
+    who = await caller(req, "Approver")
+    connection, _ = await configuration.read(req.route_params["connection"], who, deps())
+    attempt = await approval.begin(connection, who, deps())
+    return answer({"attempt": attempt.id, "authorize_url": attempt.authorize_url}, 201)
+
+
+@bp.route("config/epic-callback", methods=["GET"])
+@shown
+async def epic_answered(req: func.HttpRequest) -> func.HttpResponse:
+    """Epic sends the approver's browser back. Nothing is approved here."""
+    if "code" not in req.params or "state" not in req.params:
+        raise Refused(Code.SIGN_IN_REFUSED)
+    await approval.arrive(req.params["state"], req.params["code"], deps())
+    return page("Epic has confirmed your sign-in", "<p>Go back to the connector's page and press Approve.</p>")
+
+
+@bp.route("config/connections/{connection}/approvals/{attempt}", methods=["POST"])
+@answered
+async def approve(req: func.HttpRequest) -> func.HttpResponse:
+    """The same person approves the same revision, after the Epic sign-in."""
+    who = await caller(req, "Approver")
+    connection, etag = await configuration.read(req.route_params["connection"], who, deps())
+    return told(await approval.finish(connection, etag, req.route_params["attempt"], who, deps()))
+
+
+async def caller(req: func.HttpRequest, *roles: str) -> Caller:
+    """Who asks; refuses anybody without one of the roles."""
+    who = await deps().access.check(bearer(req))
+    if not who.roles & set(roles):
+        raise Refused(Code.ROLE_MISSING)
+    return who
+
+
+async def changing(req: func.HttpRequest, who: Caller) -> tuple[Connection, str]:
+    """The connection a change is meant for, as the caller last read it."""
+    read = if_match(req)
+    connection, etag = await configuration.read(req.route_params["connection"], who, deps())
+    if read != str(connection.change):
+        raise Refused(Code.CHANGED_MEANWHILE)
+    return connection, etag
+
+
+def parsed[M: Model](model: type[M], req: func.HttpRequest) -> M:
+    """The body as a model; a refusal names the fields, never what they held."""
+    try:
+        return model.model_validate(json_body(req))
+    except ValidationError as error:
+        raise Refused(Code.VALUE_REFUSED, *_faults(error)) from None
+
+
+def _faults(error: ValidationError) -> list[str]:
+    faults = error.errors(include_input=False, include_url=False, include_context=False)
+    return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+
+
+def told(connection: Connection, status: int = 200) -> func.HttpResponse:
+    """A connection as JSON with its ETag."""
+    location = {"Location": f"/config/connections/{connection.id}"} if status == 201 else {}
+    return answer(connection.model_dump(mode="json"), status, etag=str(connection.change), **location)

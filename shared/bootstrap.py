@@ -1,0 +1,143 @@
+"""Builds the real things, once per process. The only place that does.
+
+Each is made when it is first asked for, and imported then: the hl7 app never loads what only `main` needs.
+"""
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from shared import settings as app_settings
+from shared.clock import Clock
+from shared.settings import Settings
+from shared.storage.appointments import Appointments
+from shared.storage.connections import Connections
+from shared.storage.lookups import Lookups
+from shared.storage.parked import Parked
+from shared.storage.queues import Queues
+from shared.storage.sealing import KeyRing, Pseudonyms
+from shared.storage.tables import Tables
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from shared.clients.entra import AccessTokens
+    from shared.clients.epic import Credential, Epic
+    from shared.clients.outbound import Outbound
+    from shared.domain.connection import Connection
+    from shared.domain.signing import SigningKeys
+
+
+class Deps:
+    """Everything a function group may need."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = Clock(settings.clock_offset_file)
+
+    @cached_property
+    def _ring(self) -> KeyRing:
+        return KeyRing(self.settings.data_keys)
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms(self.settings.stamp_secret)
+
+    @cached_property
+    def _identity(self) -> "AsyncTokenCredential":
+        from azure.identity.aio import ManagedIdentityCredential
+
+        return ManagedIdentityCredential(client_id=self.settings.storage.client_id)
+
+    @cached_property
+    def queues(self) -> Queues:
+        storage = self.settings.storage
+        if storage.connection_string:
+            return Queues(QueueServiceClient.from_connection_string(storage.connection_string), self._ring)
+        return Queues(QueueServiceClient(storage.queue_uri, credential=self._identity), self._ring)
+
+    @cached_property
+    def tables(self) -> Tables:
+        storage = self.settings.storage
+        if storage.connection_string:
+            return Tables(TableServiceClient.from_connection_string(storage.connection_string), self._ring)
+        return Tables(TableServiceClient(storage.table_uri, credential=self._identity), self._ring)
+
+    @cached_property
+    def connections(self) -> Connections:
+        return Connections(self.tables)
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        return Lookups(self.tables, self.clock)
+
+    @cached_property
+    def appointments(self) -> Appointments:
+        return Appointments(self.tables)
+
+    @cached_property
+    def parked(self) -> Parked:
+        return Parked(self.tables, self.clock)
+
+    # --- main only
+
+    @cached_property
+    def outbound(self) -> "Outbound":
+        """For addresses that others wrote: a hospital's Epic and what it points to."""
+        from shared.clients.addresses import Guarded
+        from shared.clients.outbound import Outbound
+
+        return Outbound(Guarded(self.settings.outbound_ports, self.settings.outbound_cidrs))
+
+    @cached_property
+    def microsoft(self) -> "Outbound":
+        """For addresses from our own settings: Entra and Graph."""
+        from shared.clients.addresses import Trusted
+        from shared.clients.outbound import Outbound
+
+        return Outbound(Trusted())
+
+    @cached_property
+    def access(self) -> "AccessTokens":
+        from shared.clients.entra import AccessTokens
+        from shared.clients.keysets import KeySets
+
+        keysets = KeySets(self.microsoft, self.clock)
+        return AccessTokens(self.settings.entra_authority, self.settings.api_client_id, keysets)
+
+    @cached_property
+    def epic(self) -> "Epic":
+        from shared.clients.epic import Epic
+        from shared.clients.keysets import KeySets
+
+        return Epic(self.outbound, KeySets(self.outbound, self.clock), self.clock)
+
+    @cached_property
+    def signing(self) -> "dict[str, SigningKeys]":
+        from shared.domain.signing import SigningKeys
+
+        return {environment: SigningKeys(keys) for environment, keys in self.settings.epic_keys.items()}
+
+    @property
+    def epic_callback(self) -> str:
+        return f"{self.settings.public_url}/config/epic-callback"
+
+    def credential(self, connection: "Connection", client_id: str) -> "Credential":
+        """How an app of a connection proves itself to Epic: a test connection never signs with production keys."""
+        from shared.clients.epic import KeyCredential
+
+        return KeyCredential(client_id, self.signing[connection.environment])
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return app_settings.read()
+
+
+@cache
+def deps() -> Deps:
+    """The dependencies of this process."""
+    return Deps(settings())

@@ -1,0 +1,201 @@
+"""One appointment: what its scheduling events add up to.
+
+The state is a pure function of the *set* of events heard: they are sorted by their order (message time,
+arrival, position) and folded, so any sequence, repetition or tie of deliveries ends in the same state. The
+last twenty events are kept for that; older ones are folded into `base` and later arrivals before them are
+not heard (architecture, section 3).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.domain.connection import Model, SmsSetup
+from shared.domain.hl7v2.event import Action, Said, SchedulingEvent
+
+REMEMBERED = 20
+#: Phone numbers stay until the last text can no longer be sent (architecture, rule 5).
+PHONE_STAYS = timedelta(hours=1)
+
+Standing = Literal["booked", "cancelled", "no-show"]
+Order = tuple[datetime, datetime, int, str, str]
+#: A modification says nothing of the standing: it does not bring back what was cancelled (epic.md 4.1). A feed
+#: that reinstates by S14 maps its status code to a booking in the connection's settings.
+_STANDING: dict[Action, Standing] = {
+    Action.BOOK: "booked",
+    Action.MOVE: "booked",
+    Action.CANCEL: "cancelled",
+    Action.NO_SHOW: "no-show",
+}
+
+
+class Facts(Model):
+    """What is known of an appointment. Times are UTC; `video`: its visit type is one of the connection's."""
+
+    standing: Standing = "booked"
+    start: datetime | None = None
+    end: datetime | None = None
+    phone: str | None = None
+    phone_note: str = "none"
+    language: str | None = None
+    department: str | None = None
+    video: bool = True
+
+
+class Heard(Model):
+    """One event as remembered: its order, and only the facts it states.
+
+    quiet   why a version that this event makes is not announced; None when it is
+    """
+
+    sent: datetime
+    arrived: datetime
+    position: int
+    sender: str
+    control_id: str
+    facts: dict[str, Any]
+    quiet: Literal["initial-load", "stale"] | None = None
+
+    @property
+    def order(self) -> Order:
+        """Later events win; sender and control id settle what is left of a tie."""
+        return (self.sent, self.arrived, self.position, self.sender, self.control_id)
+
+
+class Told(Model):
+    """What a patient has been, or would be, told."""
+
+    start: datetime | None
+    standing: Standing
+
+
+class Appointment(Model):
+    """One CSN of a connection, as stored.
+
+    key        pseudonym of the CSN
+    version    rises when what the patient is to be told changes; texts and agenda carry it
+    quiet      why this version is not announced
+    told       what the last text said; None before the first
+    """
+
+    connection: str
+    key: str
+    csn: str | None
+    facts: Facts = Facts()
+    version: int = 0
+    versioned_at: datetime | None = None
+    quiet: str | None = None
+    told: Told | None = None
+    told_version: int = 0
+    join_token: str | None = None
+    moved_to: str | None = None
+    base: Facts = Facts()
+    base_version: int = 0
+    base_order: Order | None = None
+    history: tuple[Heard, ...] = Field(default=())
+
+
+def to_tell(facts: Facts) -> Told:
+    """What these facts mean for the patient: a visit that is no video visit any more is cancelled as one."""
+    return Told(start=facts.start, standing=facts.standing if facts.video else "cancelled")
+
+
+def heard(event: SchedulingEvent, sms: SmsSetup) -> Heard:
+    """What to remember of an event. Fields it does not state leave what is known alone."""
+    stale = event.order.arrived - event.order.sent > timedelta(minutes=sms.stale_after_minutes)
+    return Heard(
+        sent=event.order.sent,
+        arrived=event.order.arrived,
+        position=event.order.position,
+        sender=event.sender,
+        control_id=event.control_id,
+        facts=_stated(event),
+        quiet="initial-load" if sms.initial_load else "stale" if stale else None,
+    )
+
+
+def _stated(event: SchedulingEvent) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if event.action in _STANDING:
+        facts["standing"] = _STANDING[event.action]
+    if event.start_said is not Said.ABSENT:
+        facts |= {"start": event.start, "end": event.end}
+    if event.phone_said is not Said.ABSENT:
+        facts |= {"phone": event.phone, "phone_note": str(event.phone_note)}
+    optional = {"language": event.language, "department": event.department, "video": event.video}
+    return facts | {name: value for name, value in optional.items() if value is not None}
+
+
+def after(appointment: Appointment, event: Heard, now: datetime) -> Appointment:
+    """The appointment once it has heard one more event; the same object when that changes nothing."""
+    if any((old.sender, old.control_id) == (event.sender, event.control_id) for old in appointment.history):
+        return appointment
+    if appointment.base_order is not None and event.order <= appointment.base_order:
+        return appointment
+    events = sorted((*appointment.history, event), key=lambda one: one.order)
+    forgotten, kept = events[:-REMEMBERED], events[-REMEMBERED:]
+    base, base_version, _ = _fold(appointment.base, appointment.base_version, forgotten)
+    facts, version, made_by = _fold(base, base_version, kept)
+    changed = appointment.model_copy(
+        update={
+            "facts": facts,
+            "version": version,
+            "quiet": made_by.quiet if made_by else appointment.quiet,
+            "versioned_at": made_by.arrived if made_by else appointment.versioned_at,
+            "base": base,
+            "base_version": base_version,
+            "base_order": forgotten[-1].order if forgotten else appointment.base_order,
+            "history": tuple(kept),
+        }
+    )
+    return without_phone(changed) if phone_is_over(changed, now) else changed
+
+
+def phone_is_over(appointment: Appointment, now: datetime) -> bool:
+    """True once no text can be sent any more."""
+    due = phone_due(appointment)
+    return due is not None and due <= now
+
+
+def phone_due(appointment: Appointment) -> datetime | None:
+    """When the phone number must be gone: an hour after the start, or after word of a cancellation or no-show."""
+    facts = appointment.facts
+    moments = [facts.start] if facts.start else []
+    if facts.standing != "booked" and appointment.versioned_at:
+        moments.append(appointment.versioned_at)
+    return min(moments) + PHONE_STAYS if moments else None
+
+
+def without_phone(appointment: Appointment) -> Appointment:
+    """The appointment with its phone number erased everywhere, also in what is remembered."""
+    return appointment.model_copy(
+        update={
+            "facts": appointment.facts.model_copy(update={"phone": None}),
+            "base": appointment.base.model_copy(update={"phone": None}),
+            "history": tuple(_hushed(event) for event in appointment.history),
+        }
+    )
+
+
+def _hushed(event: Heard) -> Heard:
+    facts = {name: None if name == "phone" else value for name, value in event.facts.items()}
+    return event.model_copy(update={"facts": facts})
+
+
+def _fold(facts: Facts, version: int, events: Sequence[Heard]) -> tuple[Facts, int, Heard | None]:
+    """Facts after the events, the version then, and the event that made it (None when none of these did)."""
+    made_by = None
+    states = [facts, *_states(facts, events)]
+    for event, (before, now) in zip(events, pairwise(states), strict=True):
+        if version == 0 or to_tell(before) != to_tell(now):
+            version, made_by = version + 1, event
+    return states[-1], version, made_by
+
+
+def _states(facts: Facts, events: Sequence[Heard]) -> Iterator[Facts]:
+    for event in events:
+        facts = Facts.model_validate(facts.model_dump() | event.facts)
+        yield facts

@@ -1,0 +1,77 @@
+"""Certificates of interface engines: pinned by the SHA-256 of the public key (epic.md 4.6).
+
+Azure's front end lets any certificate through whose key the client holds; who is let in is decided here.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from shared.domain.connection import EngineCertificate
+from shared.errors import Code, Refused
+
+_WEAKEST_RSA = 2048
+_WEAKEST_EC = 256
+
+
+def uploaded(cer: bytes, now: datetime) -> EngineCertificate:
+    """The pin of an uploaded `.cer` (PEM, Base64 or DER); refuses private keys, weak and expired ones."""
+    if b"PRIVATE KEY" in cer:
+        raise Refused(Code.VALUE_REFUSED, "certificate: holds a private key")
+    certificate = _load(cer)
+    if not _strong(certificate):
+        raise Refused(Code.VALUE_REFUSED, "certificate: key too weak")
+    if certificate.not_valid_after_utc <= now:
+        raise Refused(Code.VALUE_REFUSED, "certificate: expired")
+    return EngineCertificate(
+        spki=spki(certificate),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def check_presented(header: str | None, pinned: Iterable[EngineCertificate], now: datetime) -> None:
+    """Let the engine in that holds a pinned key, within the dates of what it shows and of what was pinned.
+
+    header   X-ARR-ClientCert as App Service sets it: base64 of the DER
+    """
+    if not header:
+        raise Refused(Code.CERTIFICATE_MISSING)
+    shown = _load(header.encode())
+    key = spki(shown)
+    pin = next((pin for pin in pinned if pin.spki == key), None)
+    if pin is None:
+        raise Refused(Code.CERTIFICATE_REFUSED)
+    if not (shown.not_valid_before_utc <= now < shown.not_valid_after_utc and pin.not_before <= now < pin.not_after):
+        raise Refused(Code.CERTIFICATE_REFUSED)
+
+
+def spki(certificate: x509.Certificate) -> str:
+    """SHA-256 of the SubjectPublicKeyInfo, in hex."""
+    info = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(info).hexdigest()
+
+
+def _load(raw: bytes) -> x509.Certificate:
+    try:
+        if b"BEGIN CERTIFICATE" in raw:
+            return x509.load_pem_x509_certificate(raw)
+        if raw[:1] == b"\x30":
+            return x509.load_der_x509_certificate(raw)
+        return x509.load_der_x509_certificate(base64.b64decode(b"".join(raw.split()), validate=True))
+    except (ValueError, binascii.Error):
+        raise Refused(Code.CERTIFICATE_REFUSED) from None
+
+
+def _strong(certificate: x509.Certificate) -> bool:
+    key = certificate.public_key()
+    if isinstance(key, RSAPublicKey):
+        return key.key_size >= _WEAKEST_RSA
+    return isinstance(key, EllipticCurvePublicKey) and key.key_size >= _WEAKEST_EC

@@ -1,0 +1,86 @@
+"""The life of a connection's settings: draft -> validated -> needs approval -> approved (architecture, section 8).
+
+Each function takes a connection and gives the changed one, or refuses. The active revision serves throughout.
+"""
+
+import re
+import secrets
+from uuid import UUID
+
+from shared.domain.connection import Connection, Environment, EpicSide, Organisation, OwnSide, Pending, PendingState
+from shared.errors import Code, Refused
+
+_ID = re.compile(r"^[0-9a-f]{32}-[a-z2-7]{8}$")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def new_id(tenant: UUID) -> str:
+    """A connection's id. It starts with the tenant, so that one point read finds the row.
+
+    The tenant in an id selects and proves nothing: whoever comes is checked against the row.
+    """
+    return f"{tenant.hex}-{''.join(secrets.choice(_ALPHABET) for _ in range(8))}"
+
+
+def tenant_of(connection_id: str) -> UUID:
+    """The tenant under which a connection with this id would stand."""
+    if not _ID.match(connection_id):
+        raise Refused(Code.CONNECTION_UNKNOWN)
+    return UUID(connection_id[:32])
+
+
+def drafted(organisation: Organisation, environment: Environment, epic: EpicSide, own: OwnSide) -> Connection:
+    """A new connection: nothing serves yet."""
+    if environment == "production" and not organisation.production:
+        raise Refused(Code.NOT_ENTITLED)
+    return Connection(
+        tenant=organisation.tenant,
+        id=new_id(organisation.tenant),
+        organisation=organisation.id,
+        environment=environment,
+        own=own,
+        pending=Pending(epic=epic),
+    )
+
+
+def proposed(connection: Connection, epic: EpicSide) -> Connection:
+    """A new pending revision; what was validated or awaiting approval starts again."""
+    return _changed(connection, pending=Pending(epic=epic))
+
+
+def validated(connection: Connection) -> Connection:
+    """The addresses of the pending revision answered as they should: it needs approval now."""
+    return _changed(connection, pending=_moved(connection, {"draft", "needs-approval"}, "needs-approval"))
+
+
+def approved(connection: Connection) -> Connection:
+    """The pending revision takes the active one's place, in one write."""
+    pending = _moved(connection, {"needs-approval"}, "needs-approval")
+    return _changed(connection, active=pending.epic, pending=None, revision=connection.revision + 1)
+
+
+def withdrawn(connection: Connection) -> Connection:
+    """The pending revision is dropped; the active one never noticed."""
+    if connection.pending is None:
+        raise Refused(Code.WRONG_STATE, "pending")
+    return _changed(connection, pending=None)
+
+
+def with_own_side(connection: Connection, own: OwnSide) -> Connection:
+    """What Epic need not agree to, at once."""
+    return _changed(connection, own=own)
+
+
+def suspended(connection: Connection, *, stopped: bool) -> Connection:
+    """Stop serving, or serve again."""
+    return _changed(connection, suspended=stopped)
+
+
+def _moved(connection: Connection, before: set[PendingState], after: PendingState) -> Pending:
+    if connection.pending is None or connection.pending.state not in before:
+        raise Refused(Code.WRONG_STATE, "pending")
+    return connection.pending.model_copy(update={"state": after})
+
+
+def _changed(connection: Connection, **updates: object) -> Connection:
+    return connection.model_copy(update={**updates, "change": connection.change + 1})

@@ -1,0 +1,45 @@
+"""What one connection's feed looks like; handed in from its active revision (epic.md section 6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from shared.domain import phone
+from shared.domain.hl7v2.event import Action
+
+
+class IdField(StrEnum):
+    """The fields that may hold an appointment's id; the first component counts."""
+
+    PV1_19 = "PV1-19"
+    SCH_2 = "SCH-2"
+    SCH_1 = "SCH-1"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """How to read this sender. Only the zone has no default: HL7 times from Epic carry none.
+
+    Raises ZoneInfoNotFoundError or ValueError for a zone that does not exist, ValueError for an unknown region.
+    """
+
+    zone: str  # IANA name
+    region: str = "US"  # whose numbering plan a phone without country code belongs to
+    csn_fields: tuple[IdField, ...] = (IdField.PV1_19, IdField.SCH_2, IdField.SCH_1)  # the first that is filled
+    moved_from: IdField | None = IdField.SCH_2  # where S13 and S14 name the older appointment
+    video_visit_types: frozenset[str] = frozenset()  # codes or names; empty: the feed holds video visits only
+    home_phone: bool = False  # a shared line discloses, so only if the organisation says so
+    work_phone: bool = False
+    status_actions: Mapping[str, Action] = field(default_factory=dict)  # SCH-25.1 that outdoes S12-S14; by default none
+    processing_ids: frozenset[str] = frozenset({"P", "T", "D"})  # MSH-11 taken; a missing one is taken too
+
+    def __post_init__(self) -> None:
+        ZoneInfo(self.zone)
+        if not phone.is_region(self.region):
+            raise ValueError("unknown region")
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The zone of times without an offset."""
+        return ZoneInfo(self.zone)

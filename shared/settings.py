@@ -1,0 +1,168 @@
+"""App settings, read once. What is missing or wrong is named at start; docs/settings.md says what each is for."""
+
+import base64
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from shared.errors import Broken
+from shared.storage.names import STORAGE
+
+Role = Literal["main", "hl7"]
+#: Azure sets these on every instance; `func start` and the sandbox do not.
+_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
+
+
+class SettingsWrong(Broken):
+    """The app cannot start: the text names the settings and what is wrong, never their values."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where queues and tables are: a connection string, or two service addresses and an identity."""
+
+    connection_string: str = field(repr=False)
+    queue_uri: str
+    table_uri: str
+    client_id: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of both roles; a role that does not need a setting has None."""
+
+    role: Role
+    storage: Storage
+    data_keys: dict[str, bytes] = field(repr=False)
+    stamp_secret: bytes = field(repr=False)
+    certificate_from_front_end: bool = False
+    clock_offset_file: Path | None = None
+    hl7_max_bytes: int = 1_000_000
+    # main only
+    public_url: str = ""
+    entra_authority: str = ""
+    operator_tenant: str = ""
+    api_client_id: str = ""
+    connector_client_id: str = ""
+    connector_certificate: str = field(default="", repr=False)
+    epic_keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
+    outbound_ports: frozenset[int] = frozenset({443})
+    outbound_cidrs: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+
+def read(env: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process; raises `SettingsWrong` with every fault in one text."""
+    reader = _Reader(env)
+    role = reader.one_of("APP_ROLE", "main", "hl7")
+    base = {
+        "role": role,
+        "storage": reader.storage(),
+        "data_keys": reader.data_keys("DATA_KEYS"),
+        "stamp_secret": reader.secret("STAMP_SECRET"),
+        "certificate_from_front_end": reader.flag("CLIENT_CERT_FROM_FRONT_END"),
+        "clock_offset_file": reader.clock_offset_file(),
+        "hl7_max_bytes": reader.number("HL7_MAX_BYTES", Settings.hl7_max_bytes),
+    }
+    main = reader.main() if role == "main" else {}
+    reader.finish()
+    return Settings(**base, **main)  # type: ignore[arg-type]  # each reader below returns its field's type
+
+
+class _Reader:
+    """Collects what is wrong, so that an operator mends all of it in one go."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.faults: list[str] = []
+
+    def main(self) -> dict[str, object]:
+        return {
+            "public_url": self.text("PUBLIC_URL").rstrip("/"),
+            "entra_authority": self.text("ENTRA_AUTHORITY", "https://login.microsoftonline.com").rstrip("/"),
+            "operator_tenant": self.text("OPERATOR_TENANT_ID"),
+            "api_client_id": self.text("API_CLIENT_ID"),
+            "connector_client_id": self.text("CONNECTOR_CLIENT_ID"),
+            "connector_certificate": self.text("CONNECTOR_CERTIFICATE"),
+            "epic_keys": {env: self.epic_keys(f"EPIC_KEYS_{env.upper()}") for env in ("test", "production")},
+            "outbound_ports": frozenset(self.numbers("OUTBOUND_PORTS", "443")),
+            "outbound_cidrs": self.networks("OUTBOUND_CIDRS"),
+        }
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.env.get(name) or default
+        if value is None:
+            self.faults.append(f"{name} is missing")
+            return ""
+        return value
+
+    def one_of(self, name: str, *choices: str) -> str:
+        value = self.text(name)
+        if value and value not in choices:
+            self.faults.append(f"{name} must be one of {', '.join(choices)}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self.env.get(name, "false").lower() == "true"
+
+    def number(self, name: str, default: int) -> int:
+        return next(iter(self.numbers(name, str(default))), default)
+
+    def numbers(self, name: str, default: str) -> list[int]:
+        try:
+            return [int(part) for part in self.text(name, default).split(",")]
+        except ValueError:
+            self.faults.append(f"{name} must hold whole numbers")
+            return []
+
+    def networks(self, name: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        try:
+            return tuple(ipaddress.ip_network(part) for part in self.env.get(name, "").split(",") if part)
+        except ValueError:
+            self.faults.append(f"{name} must hold networks such as 10.20.0.0/16")
+            return ()
+
+    def secret(self, name: str) -> bytes:
+        return self._key(name, self.text(name))
+
+    def data_keys(self, name: str) -> dict[str, bytes]:
+        """`id:base64` pairs, the sealing key first."""
+        pairs = [part.partition(":") for part in self.text(name).split(",") if part]
+        return {kid: self._key(name, key) for kid, _, key in pairs}
+
+    def _key(self, name: str, text: str) -> bytes:
+        try:
+            key = base64.b64decode(text, validate=True)
+        except ValueError:
+            key = b""
+        if text and len(key) != 32:
+            self.faults.append(f"{name} must be 32 bytes in base64")
+        return key
+
+    def epic_keys(self, name: str) -> tuple[tuple[str, str], ...]:
+        """JSON list of {"kid", "pem"}; the first signs, all are published."""
+        try:
+            return tuple((key["kid"], key["pem"]) for key in json.loads(self.env.get(name, "[]")))
+        except (ValueError, KeyError, TypeError):
+            self.faults.append(f'{name} must be a JSON list of {{"kid", "pem"}}')
+            return ()
+
+    def storage(self) -> Storage:
+        uris = [self.env.get(f"{STORAGE}__{kind}ServiceUri", "") for kind in ("queue", "table")]
+        text = self.env.get(STORAGE, "")
+        if not text and not all(uris):
+            self.faults.append(f"{STORAGE}, or {STORAGE}__queueServiceUri and {STORAGE}__tableServiceUri, is missing")
+        return Storage(text, uris[0], uris[1], self.env.get(f"{STORAGE}__clientId"))
+
+    def clock_offset_file(self) -> Path | None:
+        name = self.env.get("CLOCK_OFFSET_FILE")
+        if name and any(key in self.env for key in _AZURE):
+            self.faults.append("CLOCK_OFFSET_FILE is for one machine and refused on Azure")
+        return Path(name) if name else None
+
+    def finish(self) -> None:
+        if self.faults:
+            raise SettingsWrong("app settings: " + "; ".join(self.faults))

@@ -1,0 +1,79 @@
+"""Organisations and connections, with the history of every change."""
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.domain.configuration import tenant_of
+from shared.domain.connection import Connection, Organisation
+from shared.errors import Code, Refused
+from shared.storage.names import Table
+from shared.storage.tables import Conflict, Row, Tables
+
+
+class Connections:
+    """Reads and changes connections. An ETag guards each change; its history row is written with it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def find(self, connection_id: str) -> tuple[Connection, str]:
+        """A connection and its ETag, by one point read; refuses when there is none."""
+        row = await self._tables.get(Table.CONNECTIONS, str(tenant_of(connection_id)), f"conn|{connection_id}")
+        if row is None:
+            raise Refused(Code.CONNECTION_UNKNOWN)
+        return Connection.model_validate_json(row["settings"]), row["etag"]
+
+    async def serving(self, connection_id: str) -> Connection:
+        """A connection that takes launches, messages and texts; refuses any other."""
+        connection, _ = await self.find(connection_id)
+        if not connection.serves:
+            raise Refused(Code.CONNECTION_NOT_SERVING)
+        return connection
+
+    async def of_tenant(self, tenant: UUID) -> list[Connection]:
+        """All connections of a tenant."""
+        condition = "PartitionKey eq @tenant and RowKey ge 'conn|' and RowKey lt 'conn}'"
+        rows = self._tables.query(Table.CONNECTIONS, condition, tenant=str(tenant))
+        return [Connection.model_validate_json(row["settings"]) async for row in rows]
+
+    async def save(self, connection: Connection, etag: str | None, *, who: str, did: str, at: datetime) -> None:
+        """Write a change and its history; refuses when somebody else was faster.
+
+        who: the Entra object id of the person; did: the change's name, such as `approved`.
+        """
+        row = self._row(connection, f"conn|{connection.id}")
+        if etag is not None:
+            row["etag"] = etag
+        past = self._row(connection, f"hist|{connection.id}|{connection.change:08d}") | {
+            "who": who,
+            "did": did,
+            "at": at,
+        }
+        try:
+            await self._tables.batch(Table.CONNECTIONS, [row, past])
+        except Conflict:
+            raise Refused(Code.CHANGED_MEANWHILE) from None
+
+    async def history(self, connection: Connection) -> list[Row]:
+        """Every change, oldest first: who, did, at and the settings after it."""
+        condition = "PartitionKey eq @tenant and RowKey ge @first and RowKey lt @last"
+        keys = {"first": f"hist|{connection.id}|", "last": f"hist|{connection.id}}}"}
+        return [
+            row async for row in self._tables.query(Table.CONNECTIONS, condition, tenant=str(connection.tenant), **keys)
+        ]
+
+    async def enable(self, organisation: Organisation) -> None:
+        """Keep an organisation, or change its name and entitlement."""
+        row = {"PartitionKey": str(organisation.tenant), "RowKey": organisation.id}
+        await self._tables.put(Table.ORGANISATIONS, row | {"settings": organisation.model_dump_json()})
+
+    async def organisation(self, tenant: UUID, organisation_id: str) -> Organisation:
+        """An enabled organisation of a tenant; refuses when there is none."""
+        row = await self._tables.get(Table.ORGANISATIONS, str(tenant), organisation_id)
+        if row is None:
+            raise Refused(Code.ORGANISATION_UNKNOWN)
+        return Organisation.model_validate_json(row["settings"])
+
+    @staticmethod
+    def _row(connection: Connection, key: str) -> Row:
+        return {"PartitionKey": str(connection.tenant), "RowKey": key, "settings": connection.model_dump_json()}

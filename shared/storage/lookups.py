@@ -1,0 +1,68 @@
+"""Lookups: small rows that lead from a hash to something, and end by themselves.
+
+A row that must not be made twice (a used launch state, a FHIR base URL) is an insert that may fail.
+"""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from shared.clock import Clock
+from shared.storage.names import Table
+from shared.storage.tables import Row, Tables
+
+
+class Kind(StrEnum):
+    """What a lookup leads from."""
+
+    FHIR_BASE = "fhir-base"
+    APPROVAL = "approval"
+    APPROVAL_STATE = "approval-state"
+    LAUNCH_STATE = "launch-state"
+    JOIN_TOKEN = "join-token"  # noqa: S105 - the name of a row, no secret
+    SESSION = "session"
+    MEETING = "meeting"
+
+
+class Lookups:
+    """One row per (kind, name). A name may be a secret: only its hash is stored."""
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def claim(self, kind: Kind, name: str, target: str, expires: datetime | None = None, **facts: Any) -> bool:
+        """Make the row; False when it exists, whoever made it."""
+        return await self._tables.insert(Table.LOOKUPS, self._row(kind, name, target, expires) | facts)
+
+    async def put(self, kind: Kind, name: str, target: str, expires: datetime | None = None, **facts: Any) -> None:
+        """Make the row or let it lead elsewhere."""
+        await self._tables.put(Table.LOOKUPS, self._row(kind, name, target, expires) | facts)
+
+    async def find(self, kind: Kind, name: str) -> Row | None:
+        """The row, unless it has expired."""
+        partition, key = place(kind, name)
+        row = await self._tables.get(Table.LOOKUPS, partition, key)
+        if row and row.get("expires") and row["expires"] <= self._clock.now():
+            return None
+        return row
+
+    async def save(self, row: Row) -> None:
+        """Write back a row that was read; `Conflict` when it changed."""
+        await self._tables.replace(Table.LOOKUPS, row)
+
+    async def drop(self, kind: Kind, name: str) -> None:
+        """Remove the row."""
+        await self._tables.delete(Table.LOOKUPS, *place(kind, name))
+
+    @staticmethod
+    def _row(kind: Kind, name: str, target: str, expires: datetime | None) -> Row:
+        partition, key = place(kind, name)
+        return {"PartitionKey": partition, "RowKey": key, "target": target, "expires": expires}
+
+
+def place(kind: Kind, name: str) -> tuple[str, str]:
+    """Partition and row of a lookup: rows of a kind are spread by the first hex digits of the hash."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{kind}|{digest[:2]}", digest

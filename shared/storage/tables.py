@@ -1,0 +1,174 @@
+"""Tables: the only code that speaks to them. Rows are plain dictionaries.
+
+A property whose name ends in `_sealed` is encrypted on the way in and decrypted on the way out, bound to its
+table, row and name; nothing else needs to think of it, and a backup knows what to leave out.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import TableTransactionError, UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from shared.errors import Broken, ConnectorError, Later
+from shared.storage.names import Table
+from shared.storage.sealing import KeyRing
+
+Row = dict[str, Any]
+SEALED = "_sealed"
+_TRIES = 10
+
+
+class Conflict(ConnectorError):
+    """Somebody else wrote the row meanwhile; read it again."""
+
+
+class Tables:
+    """Point reads, guarded writes and partition queries over all tables of the stamp."""
+
+    def __init__(self, service: TableServiceClient, ring: KeyRing) -> None:
+        self._service = service
+        self._ring = ring
+        self._clients: dict[Table, TableClient] = {}
+
+    async def get(self, table: Table, partition: str, row: str) -> Row | None:
+        """One row, or None. Its ETag is kept under the key `etag`."""
+        with _translated():
+            try:
+                return self._read(table, await self._client(table).get_entity(partition, row))
+            except ResourceNotFoundError:
+                return None
+
+    async def insert(self, table: Table, row: Mapping[str, Any]) -> bool:
+        """Write a new row; False when it is there already."""
+        with _translated():
+            try:
+                await self._client(table).create_entity(self._write(table, row))
+            except ResourceExistsError:
+                return False
+            return True
+
+    async def replace(self, table: Table, row: Row) -> None:
+        """Write over the row that was read; `Conflict` when it changed since."""
+        with _translated():
+            try:
+                await self._client(table).update_entity(
+                    self._write(table, row),
+                    mode=UpdateMode.REPLACE,
+                    etag=row["etag"],
+                    match_condition=MatchConditions.IfNotModified,
+                )
+            except (ResourceModifiedError, ResourceNotFoundError):
+                raise Conflict(table) from None
+
+    async def save(self, table: Table, row: Row) -> None:
+        """Insert a row that was never read, replace one that was; `Conflict` when the world moved on."""
+        if "etag" in row:
+            await self.replace(table, row)
+        elif not await self.insert(table, row):
+            raise Conflict(table)
+
+    async def put(self, table: Table, row: Mapping[str, Any]) -> None:
+        """Write, whatever was there: for rows whose content follows from their key."""
+        with _translated():
+            await self._client(table).upsert_entity(self._write(table, row), mode=UpdateMode.REPLACE)
+
+    async def delete(self, table: Table, partition: str, row: str) -> None:
+        """Remove a row; nothing happens when there is none."""
+        with _translated():
+            await self._client(table).delete_entity(partition, row)
+
+    async def batch(self, table: Table, rows: Iterable[Row]) -> None:
+        """Save rows of one partition all together or not at all; `Conflict` when one of them changed."""
+        steps = [self._step(table, row) for row in rows]
+        with _translated():
+            try:
+                await self._client(table).submit_transaction(steps)
+            except TableTransactionError as refusal:
+                if refusal.status_code in {404, 409, 412}:
+                    raise Conflict(table) from None
+                raise
+
+    async def delete_batch(self, table: Table, partition: str, keys: list[str]) -> None:
+        """Remove rows of one partition, a hundred at a time; what somebody else removed is skipped."""
+        for start in range(0, len(keys), 100):
+            part = keys[start : start + 100]
+            steps = [("delete", {"PartitionKey": partition, "RowKey": key}) for key in part]
+            with _translated():
+                try:
+                    await self._client(table).submit_transaction(steps)
+                except TableTransactionError:
+                    for key in part:
+                        await self.delete(table, partition, key)
+
+    async def query(self, table: Table, condition: str, **values: Any) -> AsyncIterator[Row]:
+        """Rows that match an OData condition with @parameters, in key order, page by page."""
+        with _translated():
+            async for entity in self._client(table).query_entities(condition, parameters=values):
+                yield self._read(table, entity)
+
+    async def partition(self, table: Table, partition: str) -> list[Row]:
+        """All rows of one partition."""
+        return [row async for row in self.query(table, "PartitionKey eq @p", p=partition)]
+
+    def _client(self, table: Table) -> TableClient:
+        if table not in self._clients:
+            self._clients[table] = self._service.get_table_client(table)
+        return self._clients[table]
+
+    def _step(self, table: Table, row: Row) -> tuple[str, Row] | tuple[str, Row, dict[str, Any]]:
+        entity = self._write(table, row)
+        if "etag" not in row:
+            return ("create", entity)
+        guard = {"mode": UpdateMode.REPLACE, "etag": row["etag"], "match_condition": MatchConditions.IfNotModified}
+        return ("update", entity, guard)
+
+    def _write(self, table: Table, row: Mapping[str, Any]) -> Row:
+        place = (table, row["PartitionKey"], row["RowKey"])
+        entity = {name: value for name, value in row.items() if name != "etag" and value is not None}
+        for name, value in entity.items():
+            if name.endswith(SEALED):
+                entity[name] = self._ring.seal(value, *place, name)
+        return entity
+
+    def _read(self, table: Table, entity: Mapping[str, Any]) -> Row:
+        row = dict(entity)
+        for name, value in row.items():
+            if name.endswith(SEALED):
+                row[name] = self._ring.open(value, table, row["PartitionKey"], row["RowKey"], name)
+        row["etag"] = entity.metadata["etag"]  # type: ignore[attr-defined]  # a TableEntity is more than its mapping
+        return row
+
+
+async def settled[T](attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do `attempt` until no one else writes in between: ten tries, then `Later`."""
+    for number in range(_TRIES):
+        try:
+            return await attempt()
+        except Conflict:
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - jitter, no secret
+    raise Later("storage")
+
+
+@contextmanager
+def _translated() -> Any:
+    """Errors of the SDK become ours here and nowhere else; no text of theirs goes on, it may quote a row."""
+    try:
+        yield
+    except HttpResponseError as error:
+        if error.status_code is None or error.status_code in {408, 429} or error.status_code >= 500:
+            raise Later("storage") from None
+        raise Broken(f"table storage refused: {error.status_code}") from None
+    except AzureError:
+        raise Later("storage") from None

@@ -1,0 +1,147 @@
+"""Answers over HTTP: JSON with an ETag, problem documents (RFC 9457), short pages, redirects.
+
+Every route is `answered`: a refusal becomes its problem document, `Later` becomes 503 with Retry-After, and the
+unexpected one fixed sentence. No text of an exception reaches a caller.
+"""
+
+import functools
+import html
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http.cookies import Morsel
+from typing import Any
+
+import azure.functions as func
+
+from shared.errors import CATALOGUE, Code, Later, Refused
+from shared.telemetry import alarm, outcome
+
+Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def answered(handler: Handler) -> Handler:
+    """Turn errors of an API route into problem documents."""
+    return _guarded(handler, problem)
+
+
+def shown(handler: Handler) -> Handler:
+    """Turn errors of a route that people see into a short page with the code."""
+    return _guarded(handler, sorry)
+
+
+def _guarded(handler: Handler, say: Callable[..., func.HttpResponse]) -> Handler:
+    @functools.wraps(handler)
+    async def guarded(req: func.HttpRequest) -> func.HttpResponse:
+        try:
+            return await handler(req)
+        except Refused as refusal:
+            outcome(handler.__name__, end=f"refused:{refusal.code}")
+            return say(refusal.code, *refusal.fields)
+        except Later as later:
+            outcome(handler.__name__, end=f"later:{later.peer}")
+            return say(Code.BUSY)
+        except Exception as error:  # its text may hold anything: only its type goes on
+            alarm(handler.__name__, end="unexpected", error=type(error).__name__, at=_place(error))
+            return say(Code.UNEXPECTED)
+
+    return guarded
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else ""
+
+
+def problem(code: Code, *fields: str) -> func.HttpResponse:
+    """A problem document: stable `code`, a fixed sentence, and the names of the fields at fault."""
+    entry = CATALOGUE[code]
+    body = {"type": f"urn:virtual-visit-connector:{code}", "title": entry.title, "status": entry.status, "code": code}
+    if fields:
+        body["fields"] = list(fields)
+    headers = {"Retry-After": "10"} if entry.status == 503 else {}
+    return func.HttpResponse(
+        json.dumps(body), status_code=entry.status, headers=headers, mimetype="application/problem+json"
+    )
+
+
+def answer(body: Any, status: int = 200, *, etag: str | None = None, **headers: str) -> func.HttpResponse:
+    """A JSON answer that nobody may cache."""
+    more = {"Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    if etag is not None:
+        more["ETag"] = f'"{etag}"'
+    return func.HttpResponse(json.dumps(body), status_code=status, headers=more, mimetype="application/json")
+
+
+def accepted() -> func.HttpResponse:
+    """Taken; what became of it is no business of the caller."""
+    return func.HttpResponse(status_code=202)
+
+
+def plain_text(text: str) -> func.HttpResponse:
+    """Text that no browser takes for a page."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return func.HttpResponse(text, headers=headers, mimetype="text/plain", charset="utf-8")
+
+
+def page(title: str, body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    """A small page. `body` is our own HTML; whatever comes from outside was escaped before."""
+    text = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        "<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem}"
+        "a.button{display:inline-block;padding:.8rem 1.4rem;border-radius:.4rem;background:#4f52b2;color:#fff;"
+        "text-decoration:none}small{color:#555}</style>"
+        f"<h1>{html.escape(title)}</h1>{body}</html>"
+    )
+    merged = _PAGE_HEADERS | dict(headers or {})
+    return func.HttpResponse(text, status_code=status, headers=merged, mimetype="text/html", charset="utf-8")
+
+
+def sorry(code: Code, *_: str) -> func.HttpResponse:
+    """What a patient or a clinician reads when it did not work."""
+    entry = CATALOGUE[code]
+    return page("This did not work", f"<p>{html.escape(entry.title)}</p><p><small>{code}</small></p>", entry.status)
+
+
+def redirect(url: str, *cookies: Morsel[str], status: int = 303) -> func.HttpResponse:
+    """Send a browser on. `url` is one of ours or one a connection was approved for."""
+    response = func.HttpResponse(status_code=status, headers={"Location": url, "Cache-Control": "no-store"})
+    for cookie in cookies:
+        response.headers.add("Set-Cookie", cookie.OutputString())
+    return response
+
+
+def json_body(req: func.HttpRequest, limit: int = 256_000) -> Any:
+    """The request's JSON; refuses what is too large or is none."""
+    raw = req.get_body()
+    if len(raw) > limit:
+        raise Refused(Code.BODY_TOO_LARGE)
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise Refused(Code.BODY_UNREADABLE) from None
+
+
+def if_match(req: func.HttpRequest) -> str:
+    """The ETag the caller read; refuses a change without one."""
+    tag: str | None = req.headers.get("If-Match")
+    if not tag:
+        raise Refused(Code.PRECONDITION_MISSING)
+    return tag.removeprefix("W/").strip('"')
+
+
+def bearer(req: func.HttpRequest) -> str:
+    """The access token of the request."""
+    header: str = req.headers.get("Authorization", "")
+    kind, _, token = header.partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise Refused(Code.TOKEN_MISSING)
+    return token

@@ -1,0 +1,148 @@
+"""Approval: the named approver signs in to Epic, sees what was found, and approves (architecture, section 8).
+
+    begin    POST by the approver opens an attempt: who, which revision, a state; answers Epic's address
+    arrive   Epic's redirect comes without any bearer, so it only stores what Epic said
+    finish   a second POST by the same person on the same revision approves
+
+Epic's tokens are dropped as soon as they have been checked: the sign-in proves the FHIR base URL, nothing else.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from shared.clients.entra import Caller
+from shared.clients.epic import Credential, Epic, authorize_url
+from shared.clients.oauth import pkce
+from shared.clock import Clock
+from shared.domain import configuration
+from shared.domain.connection import Connection, EpicSide
+from shared.errors import Code, Refused
+from shared.storage.connections import Connections
+from shared.storage.lookups import Kind, Lookups
+from shared.storage.tables import Row
+
+_TIME_TO_SIGN_IN = timedelta(minutes=15)
+_SCOPE = "openid fhirUser launch"
+
+
+class Deps(Protocol):
+    """What approval needs of the process."""
+
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def lookups(self) -> Lookups: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def epic(self) -> Epic: ...
+    @property
+    def epic_callback(self) -> str: ...
+    def credential(self, connection: Connection, client_id: str) -> Credential: ...
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An approver on the way through Epic's sign-in."""
+
+    id: str
+    authorize_url: str
+
+
+async def begin(connection: Connection, who: Caller, deps: Deps) -> Attempt:
+    """Open an attempt for the revision that waits."""
+    pending = _waiting(connection, who)
+    endpoints = await deps.epic.discover(pending.fhir_base_url, pending.provider_client_id)
+    attempt, secret = secrets.token_urlsafe(12), secrets.token_urlsafe(24)
+    proof = pkce()
+    nonce = secrets.token_urlsafe(16)
+    await deps.lookups.claim(
+        Kind.APPROVAL,
+        attempt,
+        connection.id,
+        deps.clock.now() + _TIME_TO_SIGN_IN,
+        who=who.user,
+        change=connection.change,
+        state="waiting",
+        secret_sealed=secret,
+        verifier_sealed=proof.verifier,
+        nonce_sealed=nonce,
+    )
+    url = authorize_url(
+        endpoints,
+        client_id=pending.provider_client_id,
+        redirect_uri=deps.epic_callback,
+        scope=_SCOPE,
+        state=f"{attempt}.{secret}",
+        aud=pending.fhir_base_url,
+        challenge=proof.challenge if pending.pkce else None,
+        launch=None,
+        nonce=nonce,
+    )
+    return Attempt(attempt, url)
+
+
+async def arrive(state: str, code: str, deps: Deps) -> None:
+    """Redeem what Epic's redirect brought, once; keep only that a member of staff signed in."""
+    row = await _attempt_of(state, deps)
+    row["state"] = "redeeming"
+    await deps.lookups.save(row)
+    connection, _ = await deps.connections.find(row["target"])
+    if connection.pending is None or connection.change != row["change"]:
+        raise Refused(Code.WRONG_STATE, "pending")
+    epic = connection.pending.epic
+    endpoints = await deps.epic.discover(epic.fhir_base_url, epic.provider_client_id)
+    tokens = await deps.epic.redeem(
+        endpoints,
+        code=code,
+        redirect_uri=deps.epic_callback,
+        verifier=row["verifier_sealed"] if epic.pkce else None,
+        credential=deps.credential(connection, epic.provider_client_id),
+        nonce=row["nonce_sealed"],
+    )
+    if tokens.id is None or tokens.id.kind != "Practitioner":
+        raise Refused(Code.SIGN_IN_REFUSED)
+    await _answered(state, deps)
+
+
+async def finish(connection: Connection, etag: str, attempt: str, who: Caller, deps: Deps) -> Connection:
+    """Approve: the same person, the same revision, after Epic has said yes."""
+    _waiting(connection, who)
+    row = await deps.lookups.find(Kind.APPROVAL, attempt)
+    if row is None or row["target"] != connection.id or row["who"] != who.user:
+        raise Refused(Code.NOT_FOUND)
+    if row["state"] != "signed-in" or row["change"] != connection.change:
+        raise Refused(Code.WRONG_STATE, "attempt")
+    approved = configuration.approved(connection)
+    await deps.connections.save(approved, etag, who=who.user, did="approved", at=deps.clock.now())
+    await deps.lookups.drop(Kind.APPROVAL, attempt)
+    return approved
+
+
+def _waiting(connection: Connection, who: Caller) -> EpicSide:
+    if (str(connection.tenant), str(connection.own.approver.oid)) != (who.tenant, who.user):
+        raise Refused(Code.NOT_THE_APPROVER)
+    if connection.pending is None or connection.pending.state != "needs-approval":
+        raise Refused(Code.WRONG_STATE, "pending")
+    return connection.pending.epic
+
+
+async def _attempt_of(state: str, deps: Deps) -> Row:
+    attempt, _, secret = state.partition(".")
+    row = await deps.lookups.find(Kind.APPROVAL, attempt)
+    if row is None or not hmac.compare_digest(row["secret_sealed"], secret):
+        raise Refused(Code.LAUNCH_STALE)
+    if row["state"] != "waiting":
+        raise Refused(Code.LAUNCH_REPLAYED)
+    return row
+
+
+async def _answered(state: str, deps: Deps) -> None:
+    row = await deps.lookups.find(Kind.APPROVAL, state.partition(".")[0])
+    if row is None:
+        raise Refused(Code.LAUNCH_STALE)
+    row["state"] = "signed-in"
+    await deps.lookups.save(row)

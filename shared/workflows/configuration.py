@@ -1,0 +1,137 @@
+"""Set-up: what an operator and an administrator do, step by step."""
+
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from shared.clients.entra import Caller
+from shared.clients.epic import Epic
+from shared.clock import Clock
+from shared.domain import configuration
+from shared.domain.connection import Connection, EngineCertificate, Environment, EpicSide, Organisation, OwnSide
+from shared.errors import Code, Refused
+from shared.storage.connections import Connections
+from shared.storage.lookups import Kind, Lookups
+
+
+class Deps(Protocol):
+    """What set-up needs of the process."""
+
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def lookups(self) -> Lookups: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def epic(self) -> Epic: ...
+
+
+async def read(connection_id: str, who: Caller, deps: Deps) -> tuple[Connection, str]:
+    """A connection of the caller's own tenant; to anybody else it does not exist."""
+    connection, etag = await deps.connections.find(connection_id)
+    if str(connection.tenant) != who.tenant:
+        raise Refused(Code.CONNECTION_UNKNOWN)
+    return connection, etag
+
+
+async def draft(
+    organisation_id: str, environment: Environment, epic: EpicSide, own: OwnSide, who: Caller, deps: Deps
+) -> Connection:
+    """Add a connection. One FHIR base URL belongs to one connection of one environment."""
+    organisation = await deps.connections.organisation(UUID(who.tenant), organisation_id)
+    connection = configuration.drafted(organisation, environment, epic, own)
+    await _claim_base(connection.id, epic, deps)
+    await _save(connection, None, "drafted", who, deps)
+    return connection
+
+
+async def propose(connection: Connection, etag: str, epic: EpicSide, who: Caller, deps: Deps) -> Connection:
+    """Ask Epic's side to become something else; what serves goes on serving."""
+    await _claim_base(connection.id, epic, deps)
+    changed = configuration.proposed(connection, epic)
+    await _save(changed, etag, "proposed", who, deps)
+    await _free_bases(connection, changed, deps)
+    return changed
+
+
+async def withdraw(connection: Connection, etag: str, who: Caller, deps: Deps) -> Connection:
+    """Drop what waits."""
+    changed = configuration.withdrawn(connection)
+    await _save(changed, etag, "withdrawn", who, deps)
+    await _free_bases(connection, changed, deps)
+    return changed
+
+
+async def validate(connection: Connection, etag: str, who: Caller, deps: Deps) -> Connection:
+    """Ask the FHIR base URL itself: SMART endpoints must answer there. Then approval can begin."""
+    if connection.pending is None:
+        raise Refused(Code.WRONG_STATE, "pending")
+    epic = connection.pending.epic
+    await deps.epic.discover(epic.fhir_base_url, epic.provider_client_id)
+    changed = configuration.validated(connection)
+    await _save(changed, etag, "validated", who, deps)
+    return changed
+
+
+async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Caller, deps: Deps) -> Connection:
+    """Change what applies at once. Certificates have their own door and stay as they are."""
+    changed = configuration.with_own_side(
+        connection, own.model_copy(update={"certificates": connection.own.certificates})
+    )
+    await _save(changed, etag, "own side changed", who, deps)
+    return changed
+
+
+async def set_certificates(
+    connection: Connection, etag: str, certificates: tuple[EngineCertificate, ...], who: Caller, deps: Deps
+) -> Connection:
+    """Pin the interface engine's certificates, two at most."""
+    own = connection.own.model_copy(update={"certificates": certificates})
+    changed = configuration.with_own_side(connection, OwnSide.model_validate(own.model_dump()))
+    await _save(changed, etag, "certificates changed", who, deps)
+    return changed
+
+
+async def suspend(connection: Connection, etag: str, who: Caller, deps: Deps, *, stopped: bool) -> Connection:
+    """Stop or resume at once."""
+    changed = configuration.suspended(connection, stopped=stopped)
+    await _save(changed, etag, "suspended" if stopped else "resumed", who, deps)
+    return changed
+
+
+async def enable(organisation: Organisation, deps: Deps) -> None:
+    """The operator lets an organisation in."""
+    await deps.connections.enable(organisation)
+
+
+async def history(connection: Connection, deps: Deps) -> list[dict[str, str | int]]:
+    """Who did what and when, oldest first."""
+    rows = await deps.connections.history(connection)
+    return [{"who": row["who"], "did": row["did"], "at": _iso(row["at"])} for row in rows]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+async def _save(connection: Connection, etag: str | None, did: str, who: Caller, deps: Deps) -> None:
+    await deps.connections.save(connection, etag, who=who.user, did=did, at=deps.clock.now())
+
+
+async def _claim_base(connection_id: str, epic: EpicSide, deps: Deps) -> None:
+    if await deps.lookups.claim(Kind.FHIR_BASE, epic.fhir_base_url, connection_id):
+        return
+    row = await deps.lookups.find(Kind.FHIR_BASE, epic.fhir_base_url)
+    if row is None or row["target"] != connection_id:
+        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
+
+
+async def _free_bases(before: Connection, after: Connection, deps: Deps) -> None:
+    for base in _bases(before) - _bases(after):
+        await deps.lookups.drop(Kind.FHIR_BASE, base)
+
+
+def _bases(connection: Connection) -> set[str]:
+    sides = (connection.active, connection.pending and connection.pending.epic)
+    return {side.fhir_base_url for side in sides if side}

@@ -1,0 +1,139 @@
+"""An appointment is what its events add up to, in whatever way they come."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.appointment import Appointment, Heard, Told, after, phone_due, to_tell
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+START = NOON + timedelta(days=3)
+NEW = Appointment(connection="c", key="k", csn="900100")
+
+
+def event(minute: int, *, arrived: int | None = None, position: int = 0, control: str = "", **facts: object) -> Heard:
+    at = NOON + timedelta(minutes=minute)
+    here = at if arrived is None else NOON + timedelta(minutes=arrived)
+    return Heard(
+        sent=at, arrived=here, position=position, sender="EPIC|LH", control_id=control or f"M{minute}", facts=facts
+    )
+
+
+def booked(minute: int, **facts: object) -> Heard:
+    return event(minute, **({"standing": "booked", "start": START, "phone": "+16085550101"} | facts))
+
+
+def heard(*events: Heard, now: datetime = NOON) -> Appointment:
+    appointment = NEW
+    for one in events:
+        appointment = after(appointment, one, now)
+    return appointment
+
+
+def test_a_booking_is_version_one() -> None:
+    appointment = heard(booked(0))
+    assert (appointment.version, to_tell(appointment.facts)) == (1, Told(start=START, standing="booked"))
+
+
+@pytest.mark.parametrize(
+    ("change", "version"),
+    [
+        ({"department": "CARD"}, 1),
+        ({"phone": "+16085550102"}, 1),
+        ({"end": START + timedelta(minutes=30)}, 1),
+        ({"start": START + timedelta(hours=1)}, 2),
+        ({"standing": "cancelled"}, 2),
+        ({"standing": "no-show"}, 2),
+        ({"video": False}, 2),
+    ],
+)
+def test_the_version_rises_only_when_the_patient_would_be_told_something_else(
+    change: dict[str, object], version: int
+) -> None:
+    assert heard(booked(0), event(1, **change)).version == version
+
+
+def test_a_reinstated_visit_is_a_third_version() -> None:
+    assert heard(booked(0), event(1, standing="cancelled"), booked(2)).version == 3
+
+
+def test_a_modification_does_not_reinstate_a_cancelled_visit() -> None:
+    appointment = heard(booked(0), event(1, standing="cancelled"), event(2, start=START + timedelta(hours=2)))
+    assert appointment.facts.standing == "cancelled"
+
+
+def test_what_an_event_does_not_state_stays_as_it_was() -> None:
+    appointment = heard(booked(0), event(1, standing="cancelled"))
+    assert (appointment.facts.start, appointment.facts.phone) == (START, "+16085550101")
+
+
+def test_a_known_control_id_never_changes_the_state_whenever_it_comes() -> None:
+    appointment = heard(booked(0), event(5, standing="cancelled"))
+    again = booked(9).model_copy(update={"control_id": "M0"})
+    assert after(appointment, again, NOON) is appointment
+
+
+def test_an_event_older_than_everything_remembered_is_not_heard() -> None:
+    many = [event(minute, standing="booked", department=f"D{minute}") for minute in range(10, 40)]
+    appointment = heard(*many)
+    assert after(appointment, event(1, standing="cancelled"), NOON) is appointment
+
+
+def test_the_last_word_on_announcing_belongs_to_the_event_that_made_the_version() -> None:
+    quiet = booked(0).model_copy(update={"quiet": "initial-load"})
+    assert heard(quiet).quiet == "initial-load"
+    assert heard(quiet, event(1, department="X")).quiet == "initial-load"
+    assert heard(quiet, event(1, start=START + timedelta(hours=1))).quiet is None
+
+
+def test_the_phone_is_gone_an_hour_after_the_start_and_does_not_come_back() -> None:
+    late = heard(booked(0), now=START + timedelta(hours=1))
+    assert late.facts.phone is None
+    assert "5550101" not in late.model_dump_json()
+
+
+def test_the_phone_of_a_cancelled_visit_is_due_an_hour_after_the_word_came() -> None:
+    appointment = heard(booked(0), event(30, standing="cancelled"))
+    assert phone_due(appointment) == NOON + timedelta(minutes=90)
+
+
+CHANGES = [
+    {"standing": "booked", "start": START},
+    {"standing": "cancelled"},
+    {"start": START + timedelta(hours=1)},
+    {"start": START},
+    {"standing": "no-show"},
+    {"phone": "+16085550103"},
+    {"phone": None},
+    {"video": False},
+    {"video": True},
+    {"department": "CARD", "language": "es"},
+]
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[Heard]:
+    """Up to fifteen events, several in the same minute: ties in message time, arrival and position."""
+    picks = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.sampled_from(CHANGES)), max_size=15))
+    return [
+        event(minute, arrived=5, position=position, control=f"C{number}", **facts)
+        for number, (minute, position, facts) in enumerate(picks)
+    ]
+
+
+@pytest.mark.promise("any order, repetition and tie of events ends in the same state and the same texts")
+@given(events=deliveries(), seed=st.integers())
+def test_any_order_repetition_and_tie_ends_in_the_same_state(events: list[Heard], seed: int) -> None:
+    shuffled = [*events, *events]
+    random.Random(seed).shuffle(shuffled)  # noqa: S311 - reproducible on purpose
+    assert heard(*shuffled) == heard(*events)
+
+
+def test_every_order_of_a_booking_a_move_a_cancellation_and_a_rebooking_ends_the_same() -> None:
+    events = [booked(0), event(1, start=START + timedelta(hours=1)), event(2, standing="cancelled"), booked(3)]
+    ends = {heard(*order).model_dump_json() for order in permutations(events)}
+    assert len(ends) == 1
