@@ -11,7 +11,7 @@ if settings().role == "hl7":
 
     app.register_functions(hl7.bp)
 else:
-    from functions import config, keys, schedule
+    from functions import agenda, config, keys, schedule, upkeep
 
-    for group in (config, keys, schedule):
+    for group in (agenda, config, keys, schedule, upkeep):
         app.register_functions(group.bp)

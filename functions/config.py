@@ -26,6 +26,12 @@ class NewConnection(Model):
     own: OwnSide
 
 
+class TestNumber(Model):
+    """A phone number of the staff who test."""
+
+    number: str
+
+
 class Suspension(Model):
     """Stop or resume a connection."""
 
@@ -131,6 +137,15 @@ async def remove_certificate(req: func.HttpRequest) -> func.HttpResponse:
     connection, etag = await changing(req, who)
     kept = tuple(pin for pin in connection.own.certificates if pin.spki != req.route_params["spki"])
     return told(await configuration.set_certificates(connection, etag, kept, who, deps()))
+
+
+@bp.route("config/connections/{connection}/allow-list", methods=["POST"])
+@answered
+async def allow_number(req: func.HttpRequest) -> func.HttpResponse:
+    """Let a test connection text one more number; only its pseudonym is kept."""
+    who = await caller(req, "ConfigAdmin")
+    connection, etag = await changing(req, who)
+    return told(await configuration.allow_number(connection, etag, parsed(TestNumber, req).number, who, deps()), 201)
 
 
 @bp.route("config/connections/{connection}/suspension", methods=["PUT"])

@@ -12,6 +12,7 @@ from azure.storage.queue.aio import QueueServiceClient
 from shared import settings as app_settings
 from shared.clock import Clock
 from shared.settings import Settings
+from shared.storage.agenda import Agenda
 from shared.storage.appointments import Appointments
 from shared.storage.connections import Connections
 from shared.storage.lookups import Lookups
@@ -76,6 +77,10 @@ class Deps:
     @cached_property
     def appointments(self) -> Appointments:
         return Appointments(self.tables)
+
+    @cached_property
+    def agenda(self) -> Agenda:
+        return Agenda(self.tables)
 
     @cached_property
     def parked(self) -> Parked:

@@ -6,6 +6,7 @@ shared/storage/queues.py. Ids are deterministic wherever one cause has one effec
 
 from datetime import datetime
 from typing import ClassVar, Literal
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,6 +43,12 @@ class SchedulingMessage(Message):
 
 
 TextKind = Literal["confirmation", "reminder"]
+_TEXTS = UUID("6f1a7a0e-52a2-4a51-9a3b-2d1f0f6c0c11")
+
+
+def text_id(appointment: str, kind: TextKind, slot: int, version: int) -> str:
+    """The id of a text: at most one for each of these. Also its repeatability id and its tag at the provider."""
+    return str(uuid5(_TEXTS, f"{appointment}|{kind}|{slot}|{version}"))
 
 
 class TextOrder(Message):
@@ -84,11 +91,11 @@ class Receipt(Message):
 
 
 class UpkeepOrder(Message):
-    """Something that falls due for an appointment or visit: erase, close, renew."""
+    """Something to be done for an appointment (or, `replan`, for all open ones of a connection)."""
 
     queue: ClassVar[Queue] = Queue.UPKEEP
 
     connection: str
-    kind: Literal["erase-phone", "erase-visit", "close-visit"]
+    kind: Literal["erase-phone", "replan"]
     key: str
     version: int

@@ -50,6 +50,7 @@ class Settings:
     connector_client_id: str = ""
     connector_certificate: str = field(default="", repr=False)
     epic_keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
+    sms_per_minute: int = 200
     outbound_ports: frozenset[int] = frozenset({443})
     outbound_cidrs: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
@@ -88,6 +89,7 @@ class _Reader:
             "connector_client_id": self.text("CONNECTOR_CLIENT_ID"),
             "connector_certificate": self.text("CONNECTOR_CERTIFICATE"),
             "epic_keys": {env: self.epic_keys(f"EPIC_KEYS_{env.upper()}") for env in ("test", "production")},
+            "sms_per_minute": self.number("SMS_PER_MINUTE", Settings.sms_per_minute),
             "outbound_ports": frozenset(self.numbers("OUTBOUND_PORTS", "443")),
             "outbound_cidrs": self.networks("OUTBOUND_CIDRS"),
         }

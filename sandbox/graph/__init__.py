@@ -14,7 +14,7 @@ Graph (bearer token of the Entra stand-in, application permissions only):
 
 The Teams page (anyone, as anyone of `sandbox.world.USERS` or as a guest; its clicks are the roster events):
 
-    GET   the meeting's joinWebUrl [&as=KEY]                     the page
+    GET   the meeting's joinWebUrl [&as=KEY]                     the page; cookie teams_user=KEY does as well
     GET   /teams/meetings/{id}                                   {id, subject, state, participants: [...]}
     POST  /teams/meetings/{id}/join   {"as": key|null, "name"}   -> 201 {participant, state: "in"|"lobby"}
     POST  /teams/participants/{pid}/admit|deny [{"by": pid}]     -> {participant, state: "in"|"removed"}

@@ -39,7 +39,7 @@ class MeetingRoutes:
         meeting_body.string("externalId", body.get("externalId"))
         span = _times(body, self.graph.now())
         meeting_body.options(body)
-        if found := self.graph.meetings.by_external_id(user, body["externalId"]):
+        if found := self.graph.meetings.by_external_id(user, body["externalId"], self.graph.now()):
             return _shown(request, found, 200)
         return self._created(request, user, body, span)
 
@@ -64,7 +64,7 @@ class MeetingRoutes:
         asked = FILTER.fullmatch(request.query.get("$filter", ""))
         if not asked:
             raise bad_request("Only $filter=JoinWebUrl eq '...' is supported.")
-        meeting = self.graph.meetings.by_url(asked[1], user.tenant)
+        meeting = self.graph.meetings.by_url(asked[1], user.tenant, self.graph.now())
         if meeting is None or meeting.organizer != user:
             raise not_found("No meeting of this user has this join address.")
         return web.json_response({"value": [meeting.document(request.headers.get("Prefer", ""))]})

@@ -125,28 +125,34 @@ class Meetings:
         self.policies: set[tuple[str, str]] = set()
 
     def __iter__(self) -> Iterator[Meeting]:
+        """All that were not deleted, the expired among them."""
         return iter(list(self._all.values()))
 
+    def living(self, now: datetime) -> Iterator[Meeting]:
+        """Those that neither expired nor were deleted."""
+        return (meeting for meeting in self if now < meeting.expires)
+
     def get(self, meeting_id: str, now: datetime) -> Meeting | None:
-        """The meeting with this id, unless it expired."""
-        meeting = self._all.get(meeting_id)
-        return meeting if meeting and now < meeting.expires else None
+        """The meeting with this id."""
+        return next((m for m in self.living(now) if m.id == meeting_id), None)
 
-    def by_url(self, join_url: str, tenant: str) -> Meeting | None:
+    def by_url(self, join_url: str, tenant: str, now: datetime) -> Meeting | None:
         """The tenant's meeting with exactly this address."""
-        return next((m for m in self if m.join_url == join_url and m.organizer.tenant == tenant), None)
+        living = self.living(now)
+        return next((m for m in living if m.join_url == join_url and m.organizer.tenant == tenant), None)
 
-    def by_thread(self, thread: str) -> Meeting | None:
+    def by_thread(self, thread: str, now: datetime) -> Meeting | None:
         """The meeting whose address holds this thread."""
-        return next((m for m in self if m.thread == thread), None)
+        return next((m for m in self.living(now) if m.thread == thread), None)
 
-    def by_external_id(self, organizer: User, external_id: str) -> Meeting | None:
+    def by_external_id(self, organizer: User, external_id: str, now: datetime) -> Meeting | None:
         """The meeting that createOrGet made for this key (tenant, user, externalId)."""
-        return next((m for m in self if m.organizer == organizer and m.external_id == external_id), None)
+        living = self.living(now)
+        return next((m for m in living if m.organizer == organizer and m.external_id == external_id), None)
 
-    def of_participant(self, participant_id: str) -> tuple[Meeting, Participant] | None:
+    def of_participant(self, participant_id: str, now: datetime) -> tuple[Meeting, Participant] | None:
         """Where a participant is."""
-        found = ((m, m.room.roster[participant_id]) for m in self if participant_id in m.room.roster)
+        found = ((m, m.room.roster[participant_id]) for m in self.living(now) if participant_id in m.room.roster)
         return next(found, None)
 
     def delete(self, meeting: Meeting) -> None:

@@ -4,6 +4,7 @@ Faults for what goes out (POST /_sandbox/faults), `route` matched against `NOTIF
 callStarted, rosterUpdated, callEnded, callRecord or a lifecycle event's name:
 
     repeat            the same notification goes out twice
+    merge             it is held and goes out in one body with the next one for the same address
     reorder           it is held and sent after the subscription's next one
     lost_event        it is never sent
     bad_signature     its dataSignature belongs to other data
@@ -43,6 +44,8 @@ class Notification:
     kind: str
     item: dict[str, Any]
     corrupt: set[str] = field(default_factory=set)
+    #: Others that travel in the same body, before this one.
+    riders: list["Notification"] = field(default_factory=list)
     body: dict[str, Any] | None = None
 
 
@@ -56,6 +59,7 @@ class Notifier:
         self._settings = settings
         self._subscriptions = subscriptions
         self._held: dict[str, Notification] = {}
+        self._riders: dict[str, list[Notification]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
@@ -104,6 +108,11 @@ class Notifier:
             self._saw(one, "lost")
             return
         one.corrupt = {do for do in CORRUPTIONS if self._peer.faults_for(what, do)}
+        if self._peer.faults_for(what, "merge"):
+            self._riders.setdefault(one.url, []).append(one)
+            self._saw(one, "merged")
+            return
+        one.riders = self._riders.pop(one.url, [])
         if self._peer.faults_for(what, "reorder"):
             self._held[one.subscription.id] = one
             self._saw(one, "held")
@@ -157,22 +166,31 @@ class Notifier:
         return self._subscriptions.get(subscription.id, self._peer.now()) is not None
 
     async def _body(self, one: Notification) -> dict[str, Any]:
+        """The items of one body, and a token per application and tenant where data is encrypted."""
+        parts = [*one.riders, one]
+        sealed = {part.subscription.topic[:2]: part for part in parts if "encryptedContent" in part.item}
+        tokens = [await self._validation_token(part) for part in sealed.values()]
+        body: dict[str, Any] = {"value": [self._item(part) for part in parts]}
+        return {**body, "validationTokens": tokens} if tokens else body
+
+    def _item(self, one: Notification) -> dict[str, Any]:
         item = dict(one.item)
         if "bad_client_state" in one.corrupt:
             item["clientState"] = f"not-{item['clientState']}"
-        if "encryptedContent" not in item:
-            return {"value": [item]}
-        sealed = item["encryptedContent"]
-        if "bad_signature" in one.corrupt:
-            item["encryptedContent"] = {**sealed, "dataSignature": base64.b64encode(os.urandom(32)).decode()}
-        token = await self._validation_token(one.subscription)
-        if "bad_token" in one.corrupt:
-            forged = base64.urlsafe_b64encode(os.urandom(256)).decode().rstrip("=")
-            token = f"{token.rpartition('.')[0]}.{forged}"
-        return {"value": [item], "validationTokens": [token]}
+        if "bad_signature" in one.corrupt and "encryptedContent" in item:
+            forged = base64.b64encode(os.urandom(32)).decode()
+            item["encryptedContent"] = {**item["encryptedContent"], "dataSignature": forged}
+        return item
 
-    async def _validation_token(self, one: Subscription) -> str:
-        """A token for the application from Graph's change tracking, signed by Entra."""
+    async def _validation_token(self, one: Notification) -> str:
+        """A token for the application from Graph's change tracking, signed by Entra unless that is to be false."""
+        token = await self._minted(one.subscription)
+        if "bad_token" not in one.corrupt:
+            return token
+        forged = base64.urlsafe_b64encode(os.urandom(256)).decode().rstrip("=")
+        return f"{token.rpartition('.')[0]}.{forged}"
+
+    async def _minted(self, one: Subscription) -> str:
         whose = {"tenant": one.caller.tenant, "audience": one.caller.app}
         wanted = {"kind": "graph-validation", **whose, "version": self._settings.token_version}
         url = f"{self._peer.plan.urls['entra']}/_sandbox/mint"

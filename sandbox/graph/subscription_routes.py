@@ -96,7 +96,7 @@ class SubscriptionRoutes:
     def _find_meeting(self, fresh: Subscription) -> None:
         if fresh.join_url is None:
             return
-        meeting = self.graph.meetings.by_url(fresh.join_url, fresh.caller.tenant)
+        meeting = self.graph.meetings.by_url(fresh.join_url, fresh.caller.tenant, self.graph.now())
         if meeting is None:
             raise bad_request("joinWebUrl, URL-encoded as a whole, must be that of a meeting in this tenant.")
         fresh.meeting_id = meeting.id

@@ -18,8 +18,10 @@ from sandbox.graph.service import Graph
 from sandbox.world import USERS
 
 PAGE = Path(__file__).parent / "teams_page"
-HEADERS = {"Content-Security-Policy": "default-src 'self'", "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Content-Security-Policy": "default-src 'self'; img-src data:", "X-Content-Type-Options": "nosniff"}
 LONGEST_NAME = 256
+#: Cookie in which the page remembers who last joined signed in from this browser.
+SIGNED_IN = "teams_user"
 
 
 class TeamsRoutes:
@@ -39,11 +41,11 @@ class TeamsRoutes:
 
     async def page(self, request: web.Request) -> web.Response:
         """The page behind a meeting's address."""
-        meeting = self.graph.meetings.by_thread(request.match_info["thread"])
+        meeting = self.graph.meetings.by_thread(request.match_info["thread"], self.graph.now())
         if meeting is None or not _context_fits(request.query.get("context", ""), meeting):
             return web.Response(status=404, text="This meeting does not exist.", headers=HEADERS)
         template = Template((PAGE / "page.html").read_text())
-        chosen = request.query.get("as", "")
+        chosen = request.query.get("as") or request.cookies.get(SIGNED_IN, "")
         people = "".join(
             f'<option value="{key}"{" selected" if key == chosen else ""}>{html.escape(user.name)}</option>'
             for key, user in USERS.items()
@@ -129,7 +131,7 @@ class TeamsRoutes:
         raise _no(404, "This meeting does not exist.")
 
     def _participant(self, request: web.Request) -> tuple[Meeting, Participant]:
-        if found := self.graph.meetings.of_participant(request.match_info["pid"]):
+        if found := self.graph.meetings.of_participant(request.match_info["pid"], self.graph.now()):
             return found
         raise _no(404, "There is no such participant.")
 

@@ -15,8 +15,8 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from sandbox import plan
 from sandbox.host.settings import Refused
 
-#: The .NET client tries again after 0.8, 1.6 and 3.2 s; this one after 0, 2 and 4 s.
-_RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 0, "increment_base": 2, "random_jitter_range": 0}
+#: The .NET client gives up after 0.8 + 1.6 + 3.2 s; this one after three times two seconds.
+_RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 1, "increment_base": 1, "random_jitter_range": 0}
 
 
 class Connections:

@@ -32,7 +32,7 @@ class ListenerDied(Exception):
 
 @dataclass(frozen=True)
 class App:
-    """The loaded app: its name-and-trigger pairs that are on, its timers (all of them), its HTTP side."""
+    """The loaded app: all its functions' names, the listeners to run, its HTTP side."""
 
     names: list[str]
     listeners: list[QueueListener | TimerListener]
@@ -43,7 +43,7 @@ async def serve(app_dir: Path, port: int, *, tls: bool) -> bool:
     """Run the app until SIGTERM or SIGINT; whether all that was running could finish.
 
     Raises:
-        IndexingError, Refused: the app cannot be started.
+        IndexingError, Refused: the app cannot be started as asked.
         ListenerDied: a listener ended; everything else has been stopped.
         OSError: the port is taken.
     """
@@ -51,6 +51,8 @@ async def serve(app_dir: Path, port: int, *, tls: bool) -> bool:
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stopping.set)
     found = settings.read(app_dir)
+    if tls and "SANDBOX_PLAN" not in os.environ:
+        raise settings.Refused("--tls takes its certificate from SANDBOX_PLAN, which is not set")
     worker.start_threads()
     functions = await worker.index(app_dir)
     if found.fault:
@@ -90,16 +92,20 @@ async def _run(app: App, port: int, stopping: asyncio.Event, *, tls: bool) -> bo
     await runner.setup()
     tasks = [asyncio.create_task(listener.run(), name=listener.name) for listener in app.listeners]
     try:
-        await _until(tasks, _all_started(app.listeners))
-        context = server_tls(plan.load()) if tls else None
-        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
-        sys.stdout.write(f"READY host {port} pid {os.getpid()} [{' '.join(app.names)}]\n")
-        sys.stdout.flush()
-        await _until(tasks, stopping.wait())
+        await _until(_all_started(app.listeners), tasks, stopping)
+        if not stopping.is_set():
+            await _open(runner, port, tls=tls)
+            sys.stdout.write(f"READY host {port} pid {os.getpid()} [{' '.join(app.names)}]\n")
+            sys.stdout.flush()
+        await _until(stopping.wait(), tasks, stopping)
         return await _drain(runner, [*tasks, *app.http.admin_runs])
     finally:
         await _cancel(tasks)
-        await runner.cleanup()
+
+
+async def _open(runner: web.AppRunner, port: int, *, tls: bool) -> None:
+    context = server_tls(plan.load()) if tls else None
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
 
 
 async def _all_started(listeners: Iterable[QueueListener | TimerListener]) -> None:
@@ -107,21 +113,19 @@ async def _all_started(listeners: Iterable[QueueListener | TimerListener]) -> No
         await listener.started.wait()
 
 
-async def _until(tasks: list[asyncio.Task[None]], moment: Coroutine[Any, Any, object]) -> None:
-    """Wait for `moment`; a listener that ends before it is fatal."""
+async def _until(moment: Coroutine[Any, Any, object], tasks: list[asyncio.Task[None]], stopping: asyncio.Event) -> None:
+    """Wait for `moment` or a stop; a listener that ends before them is fatal."""
     awaited = asyncio.create_task(moment)
     done, _ = await asyncio.wait([awaited, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    if awaited in done:
+    if awaited in done or stopping.is_set():
+        awaited.cancel()
         return
-    awaited.cancel()
     dead = next(task for task in tasks if task in done)
     raise ListenerDied(f"listener {dead.get_name()} died: {dead.exception()!r}")
 
 
-async def _drain(runner: web.AppRunner, running: Iterable[asyncio.Task[object]]) -> bool:
+async def _drain(runner: web.AppRunner, running: Iterable[asyncio.Task[Any]]) -> bool:
     """Take nothing new, let what runs finish; False when time was up first."""
-    for site in list(runner.sites):
-        await site.stop()
     closing = asyncio.create_task(runner.cleanup())
     _, late = await asyncio.wait([closing, *running], timeout=DRAIN_SECONDS)
     return not late

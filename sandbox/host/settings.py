@@ -98,7 +98,7 @@ def _queue_options(section: dict[str, Any]) -> QueueOptions:
         visibility_timeout=_span(section.get("visibilityTimeout", "00:00:00"), "visibilityTimeout"),
         max_polling_interval=poll,
         base64=encoding == "base64",
-        lease=timedelta(seconds=int(os.environ.get("SANDBOX_LEASE_SECONDS", AZURE_LEASE.total_seconds()))),
+        lease=_lease(),
     )
 
 
@@ -107,6 +107,13 @@ def _number(section: dict[str, Any], name: str, default: int, allowed: Callable[
     if not isinstance(value, int) or not allowed(value):
         raise Refused(f"host.json: {name} is out of range")
     return value
+
+
+def _lease() -> timedelta:
+    seconds = os.environ.get("SANDBOX_LEASE_SECONDS", "600")
+    if not seconds.isdecimal() or not 1 <= int(seconds) <= AZURE_LEASE.total_seconds():
+        raise Refused("SANDBOX_LEASE_SECONDS is not a number from 1 to 600")
+    return timedelta(seconds=int(seconds))
 
 
 def _span(text: str, name: str) -> timedelta:

@@ -2,3 +2,4 @@
 process.stdin.on("end", () => process.kill(process.pid, "SIGTERM"));
 process.stdin.on("error", () => process.kill(process.pid, "SIGTERM"));
 process.stdin.resume();
+process.stdin.unref(); // a script that has closed everything ends, watched or not

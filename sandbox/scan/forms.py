@@ -58,18 +58,21 @@ class Needle:
         patterns: dict[bytes, str] = {}
         for form, text in self._texts():
             for coded, how in ((text, form), *((t, "url") for t in _url(text)), *((t, "json") for t in _json(text))):
-                patterns.setdefault(coded.lower().encode(), how)
+                patterns.setdefault(coded.encode().lower(), how)
         return patterns
 
     @cached_property
     def exact(self) -> dict[bytes, str]:
         """What to look for in bytes as they are -> its form."""
-        texts = [text for _, text in self._texts()]
-        texts += [case(text) for text in texts for case in (str.lower, str.upper)]
-        coded = [c for text in texts for c in (text, *_url(text), *_json(text))]
+        coded = [c for _, text in self._texts() for c in (text, *_url(text), *_json(text))]
         return {pattern: "base64" for text in dict.fromkeys(coded) for pattern in _base64(text.encode())}
 
     def _texts(self) -> Iterator[tuple[str, str]]:
+        for form, text in self._written():
+            # Bytes can be folded in ASCII only, so that Ë and ë are two.
+            yield from ((form, cased) for cased in dict.fromkeys((text, text.lower(), text.upper())))
+
+    def _written(self) -> Iterator[tuple[str, str]]:
         yield "plain", self.value
         if self.kind == "phone":
             yield from _phone(self.value)
@@ -99,8 +102,9 @@ def _name(value: str) -> Iterator[str]:
 
 
 def _url(text: str) -> Iterator[str]:
-    yield quote(text, safe="")
-    yield quote_plus(text)
+    for kept in ("", "!'()*"):  # strictly, and as encodeURIComponent does
+        yield quote(text, safe=kept)
+        yield quote_plus(text, safe=kept)
     yield "".join(f"%{byte:02x}" for byte in text.encode())
 
 

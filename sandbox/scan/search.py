@@ -12,6 +12,7 @@ from sandbox.scan.forms import SHORTEST, Needle
 
 #: What looks like base64 and is long enough to hold a value; a queue message in an emulator file is one run.
 BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}")
+QUOTED = re.compile(rb'\\(["\\/])')
 URL_ALPHABET = bytes.maketrans(b"-_", b"+/")
 
 type Patterns = dict[bytes, list[tuple[bytes, str, str]]]
@@ -58,12 +59,11 @@ def _scan(content: bytes, patterns: Patterns) -> Iterator[tuple[str, str]]:
 
 
 def _views(content: bytes) -> Iterator[bytes]:
-    """The content and what its base64 decodes to, each also without one layer of quoted backslashes."""
+    """The content and what its base64 decodes to, each also without one layer of JSON string quoting."""
     for layer in (content, b"\n".join(_decoded(content))):
-        if layer:
-            yield layer
-        if b"\\\\" in layer or b"\\/" in layer:
-            yield layer.replace(b"\\\\", b"\\").replace(b"\\/", b"/")
+        yield layer
+        if (unquoted := QUOTED.sub(rb"\1", layer)) != layer:
+            yield unquoted
 
 
 def _decoded(content: bytes) -> Iterator[bytes]:

@@ -92,7 +92,7 @@ class KeySets:
         published = answer.json().get("keys")
         keys = usable(published if isinstance(published, list) else [])
         if not keys:
-            raise Unreadable(f"{authority(url)}: no usable key in the set")
+            raise Unreadable(authority(url))
         now = self._clock.real()
         self._sets[url] = _Cached(keys, fetched=now, tried=now)
 

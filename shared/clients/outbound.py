@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from shared.clients.addresses import Policy, checked_url
-from shared.errors import Broken, Later
+from shared.errors import Later
 
 MEGABYTE = 1_000_000
 _TIMEOUTS = aiohttp.ClientTimeout(total=10, connect=5)
@@ -35,8 +35,8 @@ _SECONDS = re.compile(r"\d{1,9}(\.\d+)?")
 type Lookup = Callable[[str, int], Awaitable[list[str]]]
 
 
-class Unreadable(Broken):
-    """The peer answered with something no contract allows: too large, or not the JSON it should be."""
+class Unreadable(Later):
+    """The peer answered too much, or not the JSON it should: a proxy's error page, a server being mended."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Answer:
         except (ValueError, RecursionError):
             read = None
         if not isinstance(read, dict):
-            raise Unreadable(f"{self.peer}: not a JSON object")
+            raise Unreadable(self.peer)
         return read
 
 
@@ -180,7 +180,7 @@ async def _body(response: aiohttp.ClientResponse, limit: int, peer: str) -> byte
     async for chunk in response.content.iter_chunked(_CHUNK):
         parts += chunk
         if len(parts) > limit:
-            raise Unreadable(f"{peer}: the body is too large")
+            raise Unreadable(peer)
     return bytes(parts)
 
 

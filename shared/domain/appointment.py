@@ -79,6 +79,7 @@ class Appointment(Model):
     version    rises when what the patient is to be told changes; texts and agenda carry it
     quiet      why this version is not announced
     told       what the last text said; None before the first
+    moved_*    pseudonyms of the appointments this one replaces, and is replaced by
     """
 
     connection: str
@@ -91,6 +92,7 @@ class Appointment(Model):
     told: Told | None = None
     told_version: int = 0
     join_token: str | None = None
+    moved_from: str | None = None
     moved_to: str | None = None
     base: Facts = Facts()
     base_version: int = 0
@@ -105,7 +107,7 @@ def to_tell(facts: Facts) -> Told:
 
 def heard(event: SchedulingEvent, sms: SmsSetup) -> Heard:
     """What to remember of an event. Fields it does not state leave what is known alone."""
-    stale = event.order.arrived - event.order.sent > timedelta(minutes=sms.stale_after_minutes)
+    stale = event.order.arrived - (event.sent or event.order.arrived) > timedelta(minutes=sms.stale_after_minutes)
     return Heard(
         sent=event.order.sent,
         arrived=event.order.arrived,
@@ -154,10 +156,23 @@ def after(appointment: Appointment, event: Heard, now: datetime) -> Appointment:
     return without_phone(changed) if phone_is_over(changed, now) else changed
 
 
+def adopted(heir: Appointment, former: Appointment) -> Appointment:
+    """The appointment with the link and the texts of the one it replaces; itself when it has them already."""
+    if heir.moved_from == former.key:
+        return heir
+    inherited = {"told": former.told} if former.told else {}
+    return heir.model_copy(update={"moved_from": former.key, "join_token": former.join_token} | inherited)
+
+
+def moved(former: Appointment, heir: str) -> Appointment:
+    """The replaced appointment: it plans and says nothing any more, and needs no phone number."""
+    return without_phone(former).model_copy(update={"moved_to": heir})
+
+
 def phone_is_over(appointment: Appointment, now: datetime) -> bool:
     """True once no text can be sent any more."""
     due = phone_due(appointment)
-    return due is not None and due <= now
+    return appointment.moved_to is not None or (due is not None and due <= now)
 
 
 def phone_due(appointment: Appointment) -> datetime | None:

@@ -1,5 +1,8 @@
 """Appointments: row `appt` of the visit's partition."""
 
+from collections.abc import AsyncIterator
+from datetime import datetime
+
 from shared.domain.appointment import Appointment
 from shared.storage.names import Table
 from shared.storage.tables import Row, Tables
@@ -17,6 +20,12 @@ class Appointments:
         """An appointment and the row it was read from."""
         row = await self._tables.get(Table.VISITS, key, _ROW)
         return (Appointment.model_validate_json(row["appointment_sealed"]), row) if row else None
+
+    async def open_ones(self, connection: str, now: datetime) -> AsyncIterator[Appointment]:
+        """Appointments of a connection that have not begun. Reads the whole table: for a change of settings only."""
+        condition = "RowKey eq @row and connection eq @connection and start gt @now"
+        async for row in self._tables.query(Table.VISITS, condition, row=_ROW, connection=connection, now=now):
+            yield Appointment.model_validate_json(row["appointment_sealed"])
 
     async def save(self, appointment: Appointment, read: Row | None) -> None:
         """Write an appointment over the row it was read from; `Conflict` when that changed, or now exists."""

@@ -1,17 +1,20 @@
 """Set-up: what an operator and an administrator do, step by step."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from shared.clients.entra import Caller
 from shared.clients.epic import Epic
 from shared.clock import Clock
-from shared.domain import configuration
+from shared.domain import configuration, phone
 from shared.domain.connection import Connection, EngineCertificate, Environment, EpicSide, Organisation, OwnSide
 from shared.errors import Code, Refused
+from shared.messages import UpkeepOrder
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
+from shared.storage.queues import Queues
+from shared.storage.sealing import Pseudonyms
 
 
 class Deps(Protocol):
@@ -25,6 +28,10 @@ class Deps(Protocol):
     def clock(self) -> Clock: ...
     @property
     def epic(self) -> Epic: ...
+    @property
+    def queues(self) -> Queues: ...
+    @property
+    def pseudonyms(self) -> Pseudonyms: ...
 
 
 async def read(connection_id: str, who: Caller, deps: Deps) -> tuple[Connection, str]:
@@ -80,7 +87,20 @@ async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Cal
         connection, own.model_copy(update={"certificates": connection.own.certificates})
     )
     await _save(changed, etag, "own side changed", who, deps)
+    if connection.own.sms.reminders != own.sms.reminders:
+        await deps.queues.put(_replan(changed, deps))
     return changed
+
+
+def _replan(connection: Connection, deps: Deps) -> UpkeepOrder:
+    return UpkeepOrder(
+        message_id=f"replan|{connection.id}|{connection.change}",
+        give_up_at=deps.clock.now() + timedelta(days=1),
+        connection=connection.id,
+        kind="replan",
+        key="",
+        version=connection.change,
+    )
 
 
 async def set_certificates(
@@ -90,6 +110,20 @@ async def set_certificates(
     own = connection.own.model_copy(update={"certificates": certificates})
     changed = configuration.with_own_side(connection, OwnSide.model_validate(own.model_dump()))
     await _save(changed, etag, "certificates changed", who, deps)
+    return changed
+
+
+async def allow_number(connection: Connection, etag: str, number: str, who: Caller, deps: Deps) -> Connection:
+    """Let a test connection text this number. Only its pseudonym is kept."""
+    try:
+        pseudonym = deps.pseudonyms.of("phone", connection.id, phone.e164(number, connection.own.region))
+    except phone.NotTextable as fault:
+        raise Refused(Code.VALUE_REFUSED, f"number: {fault.reason}") from None
+    sms = connection.own.sms
+    allowed = tuple(dict.fromkeys((*sms.allow_list, pseudonym)))
+    own = connection.own.model_copy(update={"sms": sms.model_copy(update={"allow_list": allowed})})
+    changed = configuration.with_own_side(connection, OwnSide.model_validate(own.model_dump()))
+    await _save(changed, etag, "allow-list changed", who, deps)
     return changed
 
 

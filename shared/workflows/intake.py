@@ -25,6 +25,8 @@ from shared.telemetry import outcome, traceparent
 
 #: A scheduling event is worth trying for as long as an engine would hold its queue over a long weekend.
 _GIVE_UP = timedelta(days=4)
+#: A batch beyond this would keep an instance busy for seconds; engines cut their batches.
+_MOST_MESSAGES = 500
 
 
 class Deps(Protocol):
@@ -53,7 +55,7 @@ class Posted:
 async def accept(posted: Posted, deps: Deps) -> Intake:
     """Read a body and enqueue its events. Refuses with 401/403/404/413/415; `Later` when the queue does not take it."""
     arrived = deps.clock.now()
-    if len(posted.body) > deps.settings.hl7_max_bytes:
+    if len(posted.body) > deps.settings.hl7_max_bytes or posted.body.count(b"MSH") > _MOST_MESSAGES:
         raise Refused(Code.BODY_TOO_LARGE)
     connection, _ = await deps.connections.find(posted.connection)
     certificates.check_presented(posted.certificate, connection.own.certificates, arrived)

@@ -1,16 +1,25 @@
 """What a scheduling event means: the appointment's row first, then every consequence from the row."""
 
+import secrets
+from datetime import timedelta
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.domain.appointment import Appointment, after, heard
-from shared.domain.connection import Connection
-from shared.messages import SchedulingMessage
+from shared.domain.agenda import announcement_ends, planned
+from shared.domain.appointment import Appointment, adopted, after, heard, moved
+from shared.domain.connection import Connection, SmsSetup
+from shared.messages import SchedulingMessage, TextOrder, text_id
+from shared.storage.agenda import Agenda
 from shared.storage.appointments import Appointments
 from shared.storage.connections import Connections
+from shared.storage.lookups import Kind, Lookups
+from shared.storage.queues import Queues
 from shared.storage.sealing import Pseudonyms
 from shared.storage.tables import settled
-from shared.telemetry import outcome
+from shared.telemetry import outcome, traceparent
+
+#: A link in a text outlives the visit by this much, so that a late tap gets a kind page (F8.12).
+_LINK_STAYS = timedelta(days=2)
 
 
 class Deps(Protocol):
@@ -23,21 +32,83 @@ class Deps(Protocol):
     @property
     def appointments(self) -> Appointments: ...
     @property
+    def agenda(self) -> Agenda: ...
+    @property
+    def lookups(self) -> Lookups: ...
+    @property
+    def queues(self) -> Queues: ...
+    @property
     def pseudonyms(self) -> Pseudonyms: ...
 
 
 async def apply(message: SchedulingMessage, deps: Deps) -> None:
-    """Bring the appointment up to date. Safe to repeat, and in any order: the row is a fold of all it has heard."""
+    """Bring the appointment up to date and plan what follows.
+
+    Safe to repeat, and in any order: the row is a fold of all it has heard, and what follows is made from the row
+    again on every delivery, under ids that meet themselves.
+    """
     connection, _ = await deps.connections.find(message.connection)
     stored = await settled(lambda: _hear(message, connection, deps))
+    if older := _key(connection, message.event.moved_from, deps):
+        stored = await settled(lambda: _adopt(stored, older, deps))
+    await emit(stored, connection.own.sms, deps)
     outcome("schedule", appointment=stored.key, version=stored.version, trigger=message.event.trigger)
+
+
+async def emit(appointment: Appointment, sms: SmsSetup, deps: Deps) -> None:
+    """Everything that follows from an appointment's row."""
+    if appointment.join_token and appointment.facts.start:
+        ends = appointment.facts.start + _LINK_STAYS
+        await deps.lookups.put(Kind.JOIN_TOKEN, appointment.join_token, appointment.key, ends)
+    await deps.agenda.plan(planned(appointment, sms, deps.clock.now()))
+    if order := _announcement(appointment):
+        await deps.queues.put(order)
+
+
+def _announcement(appointment: Appointment) -> TextOrder | None:
+    ends = announcement_ends(appointment)
+    if ends is None or appointment.versioned_at is None:
+        return None
+    return TextOrder(
+        message_id=text_id(appointment.key, "confirmation", 0, appointment.version),
+        traceparent=traceparent.get(),
+        give_up_at=ends,
+        connection=appointment.connection,
+        appointment=appointment.key,
+        kind="confirmation",
+        slot=0,
+        version=appointment.version,
+        day=appointment.versioned_at.strftime("%Y%m%d"),
+    )
 
 
 async def _hear(message: SchedulingMessage, connection: Connection, deps: Deps) -> Appointment:
     key = deps.pseudonyms.of("csn", connection.id, message.event.csn)
     found = await deps.appointments.find(key)
-    known, row = found or (Appointment(connection=connection.id, key=key, csn=message.event.csn), None)
+    known, row = found or (_unheard(connection, key, message.event.csn), None)
     changed = after(known, heard(message.event, connection.own.sms), deps.clock.now())
     if changed is not known:
         await deps.appointments.save(changed, row)
     return changed
+
+
+def _unheard(connection: Connection, key: str, csn: str) -> Appointment:
+    return Appointment(connection=connection.id, key=key, csn=csn, join_token=secrets.token_urlsafe(16))
+
+
+async def _adopt(stored: Appointment, older: str, deps: Deps) -> Appointment:
+    """The appointment takes over link and texts of the one it replaces; then the older one falls silent."""
+    former = await deps.appointments.find(older)
+    current = await deps.appointments.find(stored.key)
+    if former is None or current is None or former[0].moved_to not in {None, stored.key}:
+        return stored
+    heir = adopted(current[0], former[0])
+    if heir is not current[0]:
+        await deps.appointments.save(heir, current[1])
+    if former[0].moved_to is None:
+        await deps.appointments.save(moved(former[0], stored.key), former[1])
+    return heir
+
+
+def _key(connection: Connection, csn: str | None, deps: Deps) -> str | None:
+    return deps.pseudonyms.of("csn", connection.id, csn) if csn else None

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 import ssl
 import threading
 import time
@@ -32,6 +33,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from sandbox import clock, world
 from sandbox import plan as sandbox_plan
@@ -570,6 +572,7 @@ def test_a_meeting_expires_sixty_days_after_its_end(api: Api) -> None:
     assert api("GET", path).status_code == 200
     api.move(days=2)
     refused(api("GET", path), 404, "NotFound")
+    assert api.meeting("old")["id"] != made["id"]
 
 
 def test_throttling_may_ask_for_a_fraction_of_a_second(api: Api) -> None:
@@ -901,6 +904,20 @@ def test_notifications_can_come_in_another_order(api: Api, hook: Webhook, key: R
     assert told[1]["EventDateTime"] < told[0]["EventDateTime"]
 
 
+def test_one_body_can_hold_items_of_several_applications(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
+    meeting = api.meeting("merged")
+    subscribe(api, hook, key, meeting)
+    other = api("POST", "/beta/subscriptions", wish(api, hook, key, meeting), token=api.mint(client=ANOTHER_APP))
+    assert other.status_code == 201
+    api.graph.fault(route="NOTIFY rosterUpdated", do="merge", times=1)
+    api.join(meeting, "Pat")
+    (body,) = hook.deliveries(1)
+    assert len({item["subscriptionId"] for item in body["value"]}) == 2
+    assert len({opened(item["encryptedContent"], key)["Id"] for item in body["value"]}) == 2
+    claims = [jwt.decode(token, options={"verify_signature": False}) for token in body["validationTokens"]]
+    assert {one["aud"] for one in claims} == {world.CONNECTOR_APP, ANOTHER_APP}
+
+
 def test_a_notification_can_get_lost(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
     meeting = api.meeting("lost")
     made = subscribe(api, hook, key, meeting)
@@ -1044,7 +1061,7 @@ def test_an_empty_call_ends_when_told(api: Api) -> None:
 def test_the_page_stands_at_the_join_address_and_nowhere_else(api: Api) -> None:
     meeting = api.meeting("page", subject="<b>Visit</b>")
     page = api.graph.http.get(meeting["joinWebUrl"] + "&as=paula", timeout=10)
-    assert page.headers["Content-Security-Policy"] == "default-src 'self'"
+    assert page.headers["Content-Security-Policy"] == "default-src 'self'; img-src data:"
     assert "&lt;b&gt;Visit" in page.text
     assert "<b>" not in page.text
     assert '<option value="paula" selected>' in page.text
@@ -1052,6 +1069,58 @@ def test_the_page_stands_at_the_join_address_and_nowhere_else(api: Api) -> None:
         assert api.graph.http.get(f"{api.graph.url}/teams/{asset}", timeout=10).status_code == 200
     bare, other = meeting["joinWebUrl"].partition("?")[0], meeting["joinWebUrl"].replace("meeting_", "meeting_x")
     assert [api.graph.http.get(url, timeout=10).status_code for url in (bare, other)] == [404, 404]
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium: Playwright's own would have to come from a download site."""
+    installed = shutil.which("chromium")
+    if installed is None:
+        assert os.environ.get("CI") != "true", "chromium is missing"
+        pytest.skip("chromium is not installed")
+    switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=installed, args=switches)
+        yield running
+        running.close()
+
+
+@pytest.mark.feature("F7.7", "F7.8", "F8.3", "F8.4", "F8.5")
+def test_two_people_hold_a_visit_by_clicking(api: Api, hook: Webhook, key: RSAPrivateKey, chromium: Browser) -> None:
+    meeting = api.meeting("clicked")
+    subscribe(api, hook, key, meeting)
+    patient, provider = (chromium.new_context(ignore_https_errors=True).new_page() for _ in range(2))
+    problems: list[str] = []
+    for page in (patient, provider):
+        page.on("pageerror", lambda problem: problems.append(str(problem)))
+        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    patient.goto(meeting["joinWebUrl"])
+    patient.get_by_label("Your name").fill("Pat <i>Quill</i>")
+    patient.get_by_role("button", name="Join now").click()
+    expect(patient.get_by_role("status")).to_have_text("You are in the lobby")
+    provider.goto(meeting["joinWebUrl"] + "&as=paula")
+    expect(provider.get_by_label("Your name")).to_be_hidden()
+    provider.get_by_role("button", name="Join now").click()
+    lobby = provider.locator("#lobby")
+    expect(lobby).to_contain_text("Waiting in lobby")
+    expect(lobby).to_contain_text("Pat <i>Quill</i> (Unverified)")
+    lobby.get_by_role("button", name="Admit").click()
+    expect(patient.get_by_role("status")).to_have_text("You are in the meeting")
+    expect(patient.get_by_role("button", name="End meeting")).to_be_hidden()
+    patient.reload()
+    patient.get_by_role("button", name="Leave").click()
+    expect(patient.get_by_role("status")).to_have_text("You left the meeting")
+    patient.get_by_label("Your name").fill("Pat")
+    patient.get_by_role("button", name="Join now").click()
+    provider.get_by_role("button", name="Deny").click()
+    expect(patient.get_by_role("status")).to_have_text("You were removed from the meeting")
+    provider.get_by_role("button", name="End meeting").click()
+    expect(provider.get_by_role("status")).to_have_text("The meeting has ended")
+    provider.goto(api.meeting("next")["joinWebUrl"])
+    expect(provider.get_by_label("Signed in as")).to_have_value("paula")
+    told = kinds(hook.deliveries(9), key)
+    assert told == ["rosterUpdated", "callStarted", *["rosterUpdated"] * 6, "callEnded"]
+    assert problems == []
 
 
 # --- after the call ------------------------------------------------------------------------------------------------

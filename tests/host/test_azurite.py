@@ -49,8 +49,8 @@ async def tokens() -> AsyncIterator[list[dict[str, str]]]:
 
     async def answer(request: web.Request) -> web.Response:
         asked.append({**request.query, "header": request.headers["X-IDENTITY-HEADER"]})
-        expires = int(time.time()) + 3600
-        return web.json_response({"access_token": token(), "expires_on": str(expires), "token_type": "Bearer"})
+        granted = {"access_token": token(), "expires_on": str(int(time.time()) + 3600)}
+        return web.json_response({**granted, "resource": request.query["resource"], "token_type": "Bearer"})
 
     app = web.Application()
     app.router.add_get("/msi/token", answer)

@@ -148,6 +148,18 @@ async def test_a_stop_lets_a_running_request_finish(stage):
     assert await asyncio.to_thread(host.wait) == 0
 
 
+async def test_a_stop_gives_up_on_a_request_that_does_not_finish(stage):
+    host = stage.ready()
+    async with aiohttp.ClientSession(stage.url) as web:
+        request = asyncio.create_task(web.get("/slow"))
+        await asyncio.to_thread(eventually, lambda: stage.seen("slow"))
+        host.popen.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(host.wait, 15) == 0
+        with pytest.raises(aiohttp.ClientError):
+            await request
+    assert "stopped with invocations still running after 10 s" in host.text
+
+
 def _is_closed(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -130,14 +130,14 @@ async def one_new_row(scene: Scene) -> Row:
     return rows[0] if rows else {"PartitionKey": "", "start": None}
 
 
+async def appointment(scene: Scene, key: str) -> Row:
+    """One appointment's row."""
+    return dict(await scene.tables.get_table_client("Visits").get_entity(key, "appt"))
+
+
 async def row_when(scene: Scene, key: str, good: Callable[[Row], bool]) -> Row:
     """One appointment's row, once it is as wished, or as it is when the time is up."""
-    table = scene.tables.get_table_client("Visits")
-
-    async def look() -> Row:
-        return dict(await table.get_entity(key, "appt"))
-
-    return await eventually(look, good)
+    return await eventually(lambda: appointment(scene, key), good)
 
 
 async def drained(scene: Scene) -> None:

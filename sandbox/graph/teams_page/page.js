@@ -83,7 +83,11 @@ at("user").onchange = () => { at("guest").hidden = at("user").value !== ""; };
 at("join").onsubmit = (event) => {
   event.preventDefault();
   const who = { as: at("user").value || null, name: at("name").value };
-  act(async () => sessionStorage.setItem(remembered, (await call("POST", `/teams/meetings/${meeting}/join`, who)).participant));
+  act(async () => {
+    const joined = await call("POST", `/teams/meetings/${meeting}/join`, who);
+    sessionStorage.setItem(remembered, joined.participant);
+    document.cookie = `teams_user=${who.as ?? ""}; path=/; Secure; SameSite=Lax`;
+  });
 };
 at("leave").onclick = at("leave-lobby").onclick = () => change(me(), "leave");
 at("end").onclick = () => post(`/teams/meetings/${meeting}/end`, { by: me() });

@@ -1,5 +1,6 @@
 """One HL7v2 message to one scheduling event (epic.md section 4)."""
 
+import re
 from datetime import datetime, timedelta
 
 from shared.domain.hl7v2 import contact, times, timing
@@ -27,8 +28,12 @@ _NEEDS_START = frozenset({Action.BOOK, Action.MOVE})
 #: What SCH-25 may outdo, if the connection says so; otherwise the trigger event counts.
 _STATUS_MAY_DECIDE = frozenset({Action.BOOK, Action.MOVE, Action.MODIFY})
 
+_EVENT = re.compile(r"[A-Z][A-Z0-9]{2}", re.ASCII)
 _AHEAD = timedelta(minutes=10)  # architecture, section 3
+#: An event must fit into a queue message whatever was sent.
 _LONGEST_ID = 199  # MSH-10 since v2.7; ids of appointments are shorter still
+_LONGEST_NAME = 227  # MSH-3 and MSH-4 since v2.3.1
+_LONGEST_DEPARTMENT = 80
 
 
 def read(message: RawMessage, fields: FieldMap, arrived: datetime) -> SchedulingEvent | Ignored:
@@ -42,7 +47,7 @@ def read(message: RawMessage, fields: FieldMap, arrived: datetime) -> Scheduling
     trigger, version = _trigger(header), _version(header)
     if header.component(11, 1) not in fields.processing_ids | {""}:
         raise WrongType(ErrorCode.UNSUPPORTED_PROCESSING_ID, "MSH", 11)
-    control_id, sender = _control_id(header), f"{header.field(3)}|{header.field(4)}"
+    control_id, sender = _control_id(header), _sender(header)
     if trigger not in _ACTIONS:
         return Ignored(trigger, sender, control_id)
     segments = Segments(message)
@@ -84,7 +89,7 @@ def _trigger(header: Header) -> str:
     if header.component(9, 1).upper() != "SIU":
         raise WrongType(ErrorCode.UNSUPPORTED_TYPE, "MSH", 9)
     trigger = header.component(9, 2).upper()
-    if not trigger:
+    if not _EVENT.fullmatch(trigger):
         raise WrongType(ErrorCode.UNSUPPORTED_EVENT, "MSH", 9)
     return trigger
 
@@ -104,6 +109,13 @@ def _control_id(header: Header) -> str:
     if len(control_id) > _LONGEST_ID:
         raise Unreadable(ErrorCode.DATA_TYPE, "MSH", 10)
     return control_id
+
+
+def _sender(header: Header) -> str:
+    for number in (3, 4):
+        if len(header.field(number)) > _LONGEST_NAME:
+            raise Unreadable(ErrorCode.DATA_TYPE, "MSH", number)
+    return f"{header.field(3)}|{header.field(4)}"
 
 
 def _action(trigger: str, segments: Segments, fields: FieldMap, notes: list[Note]) -> Action:
@@ -181,7 +193,8 @@ def _language(segments: Segments, notes: list[Note]) -> str | None:
 
 def _department(segments: Segments) -> str | None:
     places = (("RGS", 3), ("AIL", 3), ("PV1", 3))
-    return next((text for place in places if (text := segments.text(*place))), None)
+    found = next((text for place in places if (text := segments.text(*place))), "")
+    return found if 0 < len(found) <= _LONGEST_DEPARTMENT else None
 
 
 def _visit_types(segments: Segments, fields: FieldMap) -> tuple[tuple[str, ...], bool | None]:

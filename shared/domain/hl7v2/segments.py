@@ -5,7 +5,7 @@ nobody asked for, and its `unescape`, which logs the field it cannot read and re
 """
 
 import re
-from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import hl7
@@ -15,6 +15,10 @@ from shared.domain.hl7v2.header import NULL, Delimiters
 
 #: The segments a scheduling event is read from. The rest is not even parsed.
 _READ = frozenset({"SCH", "TQ1", "PID", "PV1", "RGS", "AIS", "AIG", "AIL", "AIP"})
+
+#: More than any appointment has; the rest of a message beyond them is not read.
+_MOST_SEGMENTS = 200
+_MOST_REPETITIONS = 20
 
 
 class Repetition:
@@ -49,13 +53,16 @@ class Segments:
 
     def __init__(self, message: RawMessage) -> None:
         separator = message.header.delimiters.field
-        wanted = [text for text in message.segments if text.partition(separator)[0] in _READ]
+        wanted = (text for text in message.segments if text.partition(separator)[0] in _READ)
+        parsed = hl7.parse("\r".join([message.header.line(), *islice(wanted, _MOST_SEGMENTS)]))
         self._delimiters = message.header.delimiters
-        self._parsed = hl7.parse("\r".join([message.header.line(), *wanted]))
+        self._named: dict[str, list[Any]] = {}
+        for segment in parsed:
+            self._named.setdefault(str(segment[0]), []).append(segment)
 
     def repetitions(self, segment: str, field: int) -> list[Repetition]:
         """All repetitions of a field in the first segment of that name; none if the segment ends before it."""
-        return self._repetitions(next(self._named(segment), None), field)
+        return [found for first in self._named.get(segment, [])[:1] for found in self._repetitions(first, field)]
 
     def text(self, segment: str, field: int, component: int = 1) -> str:
         """A component of the field's first repetition in the first segment of that name, or ""."""
@@ -63,20 +70,16 @@ class Segments:
 
     def texts(self, segment: str, field: int, component: int = 1) -> list[str]:
         """The same of every segment of that name, without the empty ones."""
-        firsts = (self._repetitions(parsed, field)[:1] for parsed in self._named(segment))
+        firsts = (self._repetitions(parsed, field)[:1] for parsed in self._named.get(segment, []))
         return [text for first in firsts for found in first if (text := found.component(component))]
 
     def deletes(self, segment: str, field: int, component: int = 1) -> bool:
         """Whether the sender says that the value is gone (HL7 null)."""
         return any(found.deletes(component) for found in self.repetitions(segment, field)[:1])
 
-    def _named(self, name: str) -> Iterator[Any]:
-        return (segment for segment in self._parsed if str(segment[0]) == name)
-
     def _repetitions(self, segment: Any, field: int) -> list[Repetition]:
-        if segment is None or field >= len(segment):
-            return []
-        return [Repetition(parsed, self._delimiters) for parsed in segment[field]]
+        found = segment[field][:_MOST_REPETITIONS] if field < len(segment) else ()
+        return [Repetition(parsed, self._delimiters) for parsed in found]
 
 
 def unescape(text: str, delimiters: Delimiters) -> str:

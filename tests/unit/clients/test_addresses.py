@@ -40,8 +40,8 @@ REFUSED = [
     "https://0177.0.0.1/",
     "https://017700000001/",
     "https://8.8.8.010/",
-    "https://１２７.0.0.1/",
-    "https://①②⑦.0.0.1/",
+    "https://\uff11\uff12\uff17.0.0.1/",
+    "https://\u2460\u2461\u2466.0.0.1/",
     "https://0.0.0.0/",
     "https://10.0.0.1/",
     "https://172.16.0.1/",
@@ -92,8 +92,7 @@ ALLOWED = [
 def allows(policy: Guarded, address: str) -> bool:
     try:
         policy.check_address(address)
-    except Refused as refusal:
-        assert refusal.code == Code.ADDRESS_REFUSED
+    except Refused:
         return False
     return True
 
@@ -119,7 +118,7 @@ def test_an_operator_may_add_a_port_and_a_private_network():
 
 @pytest.mark.parametrize(
     "address",
-    ["169.254.169.254", "168.63.129.16", "0.0.0.0", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::1",
+    ["169.254.169.254", "168.63.129.16", "0.0.0.1", "224.0.0.1", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::1",
      "2002:a9fe:a9fe::", "::1", "255.255.255.255"],
 )  # fmt: skip
 def test_no_operator_can_open_what_is_never_a_hospital(address):
@@ -163,15 +162,14 @@ def test_a_number_is_never_read_as_an_address(address, form):
         checked_url(f"https://{form.format(int(address))}/", INTERNET)
 
 
-@given(st.text(max_size=40))
-def test_any_text_is_an_address_or_a_refusal(text):
-    for url in (text, f"https://{text}", f"https://{text}/path"):
-        try:
-            checked = checked_url(url, INTERNET)
-        except Refused as refusal:
-            assert text not in refusal.fields or text in {"url", "host", "port", "scheme", "userinfo", "address"}
-        else:
-            assert checked.host
+@given(st.text(max_size=40), st.sampled_from(["{0}", "https://{0}", "https://{0}/path", "https://epic.example{0}"]))
+def test_any_text_is_an_https_address_of_a_host_or_a_refusal(text, form):
+    try:
+        url = checked_url(form.format(text), INTERNET)
+    except Refused:
+        return
+    assert (url.scheme, url.user, url.password, url.port) == ("https", None, None, 443)
+    assert url.raw_host.isascii()
 
 
 def test_two_urls_of_one_service_have_one_authority():

@@ -73,6 +73,9 @@ def test_other_scheduling_events_are_taken_and_ignored_even_without_any_field(tr
         ({"MSH_9": "ADT^A01^ADT_A01"}, (WrongType, "200", "MSH^1^9")),
         ({"MSH_9": ""}, (WrongType, "200", "MSH^1^9")),
         ({"MSH_9": "SIU"}, (WrongType, "201", "MSH^1^9")),
+        ({"MSH_9": "SIU^S1"}, (WrongType, "201", "MSH^1^9")),
+        ({"MSH_9": "SIU^S1234"}, (WrongType, "201", "MSH^1^9")),
+        ({"MSH_4": "x" * 228}, (Unreadable, "102", "MSH^1^4")),
         ({"MSH_11": "X"}, (WrongType, "202", "MSH^1^11")),
         ({"MSH_12": "3.0"}, (WrongType, "203", "MSH^1^12")),
         ({"MSH_12": "2"}, (WrongType, "203", "MSH^1^12")),
@@ -344,6 +347,16 @@ def test_nothing_about_the_patient_shows_when_an_event_is_printed():
 def test_a_field_map_that_cannot_work_is_refused_when_it_is_made(zone, region, error):
     with pytest.raises(error):
         FieldMap(zone, region)
+
+
+def test_what_no_sender_needs_is_not_read():
+    """Bounds, so that a large body costs little and an event stays small."""
+    assert read(siu(PV1_3="x" * 81)).department is None
+    assert read(siu(PID_13="^NET^Internet^e@example.org~" * 20 + "(608)555-0142^^CP")).phone_said is Said.UNUSABLE
+    assert refused(siu(SCH_11="", ZZ1="\r".join([*["AIS|1"] * 200, "AIS|1|||20260310140000"])))[1:] == (
+        "101",
+        "SCH^1^11",
+    )
 
 
 def test_epics_own_booking():

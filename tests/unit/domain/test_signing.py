@@ -62,7 +62,7 @@ def test_an_environment_without_keys_publishes_none_and_cannot_sign():
     "text",
     [
         "no key",
-        pem(rsa.generate_private_key(65537, 1024)),
+        pem(rsa.generate_private_key(65537, 1024)),  # noqa: S505 - must be refused
         pem(ec.generate_private_key(ec.SECP256R1())),
         pem(ed25519.Ed25519PrivateKey.generate()),
     ],

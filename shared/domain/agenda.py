@@ -1,0 +1,74 @@
+"""What an appointment makes due, and when. Pure functions of the stored row (architecture, rule 4).
+
+Every delivery emits all of it again: ids follow from appointment, kind, slot and version, so a repetition meets
+itself. What has become stale is not withdrawn; whoever receives it sees another version in the row and drops it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import zip_longest
+from typing import Literal
+
+from shared.domain.appointment import PHONE_STAYS, Appointment, phone_due, to_tell
+from shared.domain.connection import SmsSetup
+
+DueKind = Literal["reminder", "erase-phone"]
+
+
+@dataclass(frozen=True)
+class Due:
+    """One entry of the agenda.
+
+    at     when; the agenda works by the minute
+    until  past this it is of no use
+    slot   tells entries of one kind apart: a reminder's minutes before the start
+    """
+
+    at: datetime
+    until: datetime
+    kind: DueKind
+    connection: str
+    key: str
+    version: int
+    slot: int = 0
+
+
+def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[Due]:
+    """Everything that falls due for an appointment as it stands. A reminder whose time has passed is not made up."""
+    facts = appointment.facts
+    if facts.phone and (erase := phone_due(appointment)):
+        yield _due(appointment, "erase-phone", erase, erase + timedelta(days=7))
+    if facts.start is None or to_tell(facts).standing != "booked" or appointment.moved_to:
+        return
+    for minutes in sms.reminders:
+        at = facts.start - timedelta(minutes=minutes)
+        if at > now:
+            yield _due(appointment, "reminder", at, facts.start, minutes)
+
+
+def announcement_ends(appointment: Appointment) -> datetime | None:
+    """Until when word of this version is worth sending; None when there is nothing to say.
+
+    What is said is decided again when its turn comes; this only spares the queue what cannot be sent anyway.
+    """
+    wanted = to_tell(appointment.facts)
+    if appointment.quiet or appointment.moved_to or wanted == appointment.told or appointment.versioned_at is None:
+        return None
+    if wanted.standing == "booked":
+        return wanted.start
+    if wanted.standing == "cancelled" and appointment.told:
+        return appointment.versioned_at + PHONE_STAYS
+    return None
+
+
+def spread[T](by_connection: Mapping[str, Iterable[T]], per_minute: int) -> Iterator[tuple[T, timedelta]]:
+    """Texts of one number, one connection after the other, each with its delay: no faster than `per_minute`."""
+    turns = zip_longest(*by_connection.values())
+    queue = (one for turn in turns for one in turn if one is not None)
+    for place, one in enumerate(queue):
+        yield one, timedelta(seconds=place * 60 // per_minute)
+
+
+def _due(appointment: Appointment, kind: DueKind, at: datetime, until: datetime, slot: int = 0) -> Due:
+    return Due(at, until, kind, appointment.connection, appointment.key, appointment.version, slot)
