@@ -2,17 +2,14 @@
 
 The host of the main app calls `install(name)` after it has loaded the app, when SANDBOX_BREAK names a fault: the
 fault reaches into the loaded modules from outside, and nothing under functions/ or shared/ knows of it. A fault is
-a function that takes nothing and patches what it names:
-
-    def _pin_is_not_checked() -> None:
-        from shared.workflows import hl7_intake            # imported here: the demo's own process has no app
-        hl7_intake.pinned = lambda certificate, pins: True
-
-    BREAKS = {"pin": Break("3.3", "any certificate passes for the engine's", _pin_is_not_checked)}
+a function that takes nothing and patches what it names.
+What a fault patches is imported when it is installed: the demo's own process has no app loaded.
 """
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.demo.report import Outcome, Status
 
@@ -28,7 +25,28 @@ class Break:
     install: Callable[[], None]
 
 
-BREAKS: Mapping[str, Break] = {}
+def _patch(module: str, name: str, make: Callable[[Any], Any]) -> Callable[[], None]:
+    """Put `make(what stands there)` in its place; `AttributeError` when the app has no such thing any more."""
+
+    def install() -> None:
+        where = importlib.import_module(module)
+        setattr(where, name, make(getattr(where, name)))
+
+    return install
+
+
+def _by_arrival(rule: Any) -> Any:
+    return lambda known, event, now: rule(known, event.model_copy(update={"sent": event.arrived}), now)
+
+
+BREAKS: Mapping[str, Break] = {
+    "pin": Break(
+        "3.4",
+        "any certificate passes for the engine's",
+        _patch("shared.domain.certificates", "check_presented", lambda _: lambda *_: None),
+    ),
+    "order": Break("3.3", "whatever arrives last wins", _patch("shared.workflows.schedule", "after", _by_arrival)),
+}
 
 
 def unknown(name: str) -> str:

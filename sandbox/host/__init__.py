@@ -18,4 +18,5 @@ Settings are the process environment, with `Values` of the app's local.settings.
 Where it is stricter than Azure on purpose: a lease is never renewed, so work that outlasts it is delivered again.
 The worker protocol keeps one value per response header; Set-Cookie is its only exception. The queue of a
 trigger is not made by the host, as on Azure; until it exists the listener waits with the idle back-off.
+Not enforced: functionTimeout. An async function that blocks holds up the host too: both share a loop.
 """

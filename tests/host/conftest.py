@@ -59,7 +59,7 @@ class Process:
             assert self.popen.poll() is None, self.text
             return next((one for one in self.text.splitlines() if one.startswith("READY ")), None)
 
-        return eventually(line, 60)
+        return eventually(line, 300)  # the first start of Azurite installs it
 
     def stop(self) -> int:
         self.popen.terminate()

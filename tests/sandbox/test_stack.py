@@ -113,18 +113,20 @@ async def test_a_process_that_dies_is_reported(plan, programs):
 
 async def test_what_a_process_leaves_behind_is_ended_with_it(plan):
     child = "import signal; print('child', __import__('os').getpid(), flush=True); signal.pause()"
-    parent = (
-        f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); print('READY leaves'); input()"
-    )
-    leaves = script("leaves", f"import os; r, w = os.pipe(); os.dup2(r, 0)\n{parent}")
+    parent = f"import signal, subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}])"
+    leaves = script("leaves", f"{parent}; print('READY leaves'); signal.pause()")
+
+    async def orphan_lives():
+        return ports.belongs_to(pid, plan.folder)
+
     async with Stack(plan, [[leaves]]) as running:
 
         async def log():
             return running.log("leaves").read_text()
 
         pid = int((await eventually(log, lambda text: "child" in text)).split("child")[1].split()[0])
-        assert ports.belongs_to(pid, plan.folder)
-    assert not ports.belongs_to(pid, plan.folder)
+        assert await orphan_lives()
+    assert not await eventually(orphan_lives, lambda lives: not lives, within=5)
 
 
 async def test_a_second_sandbox_in_the_same_folder_is_refused_and_harms_nothing(plan, programs):
