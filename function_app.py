@@ -11,7 +11,7 @@ if settings().role == "hl7":
 
     app.register_functions(hl7.bp)
 else:
-    from functions import agenda, config, keys, schedule, upkeep
+    from functions import agenda, config, keys, schedule, sms, upkeep
 
-    for group in (agenda, config, keys, schedule, upkeep):
+    for group in (agenda, config, keys, schedule, sms, upkeep):
         app.register_functions(group.bp)

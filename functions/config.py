@@ -3,14 +3,14 @@
 from uuid import UUID
 
 import azure.functions as func
-from pydantic import ValidationError
 
+from shared.access import caller, parsed
 from shared.bootstrap import deps
 from shared.clients.entra import Caller
 from shared.domain import certificates
-from shared.domain.connection import Connection, Environment, EpicSide, Model, Organisation, OwnSide
+from shared.domain.connection import Connection, Environment, EpicSide, Model, Organisation, OrganisationId, OwnSide
 from shared.errors import Code, Refused
-from shared.web import answer, answered, bearer, if_match, json_body, page, shown
+from shared.web import answer, answered, if_match, page, shown
 from shared.workflows import approval, configuration
 
 bp = func.Blueprint()
@@ -20,7 +20,7 @@ _LARGEST_CER = 16_000
 class NewConnection(Model):
     """What an administrator sends to add a connection."""
 
-    organisation: str
+    organisation: OrganisationId
     environment: Environment
     epic: EpicSide
     own: OwnSide
@@ -196,14 +196,6 @@ async def approve(req: func.HttpRequest) -> func.HttpResponse:
     return told(await approval.finish(connection, etag, req.route_params["attempt"], who, deps()))
 
 
-async def caller(req: func.HttpRequest, *roles: str) -> Caller:
-    """Who asks; refuses anybody without one of the roles."""
-    who = await deps().access.check(bearer(req))
-    if not who.roles & set(roles):
-        raise Refused(Code.ROLE_MISSING)
-    return who
-
-
 async def changing(req: func.HttpRequest, who: Caller) -> tuple[Connection, str]:
     """The connection a change is meant for, as the caller last read it."""
     read = if_match(req)
@@ -211,19 +203,6 @@ async def changing(req: func.HttpRequest, who: Caller) -> tuple[Connection, str]
     if read != str(connection.change):
         raise Refused(Code.CHANGED_MEANWHILE)
     return connection, etag
-
-
-def parsed[M: Model](model: type[M], req: func.HttpRequest) -> M:
-    """The body as a model; a refusal names the fields, never what they held."""
-    try:
-        return model.model_validate(json_body(req))
-    except ValidationError as error:
-        raise Refused(Code.VALUE_REFUSED, *_faults(error)) from None
-
-
-def _faults(error: ValidationError) -> list[str]:
-    faults = error.errors(include_input=False, include_url=False, include_context=False)
-    return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
 
 
 def told(connection: Connection, status: int = 200) -> func.HttpResponse:

@@ -39,16 +39,16 @@ def main() -> int:
         return _complain(f"{error.request_info.url.path} answers {error.status}", 2)
     except aiohttp.ClientConnectionError:
         return _complain("the sandbox does not answer: is it up? (`python -m sandbox status`)", 2)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         return _complain("stopped", 130)
 
 
 async def _until_told_to_stop(work: Awaitable[int]) -> int:
-    """SIGTERM (from `down`) ends a command as Ctrl-C does: the stack stops cleanly."""
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+    """Ctrl-C and SIGTERM (from `down`) end a command the same way: the stack stops cleanly."""
+    task = asyncio.ensure_future(work)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, task.cancel)
+    return await task
 
 
 async def _up(options: argparse.Namespace) -> int:
@@ -92,7 +92,12 @@ async def _clock(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> int:
     here = running_plan()
     async with scene.client(here) as http:
-        await scene.run_timer(http, here, options.timer)
+        try:
+            await scene.run_timer(http, here, options.timer)
+        except aiohttp.ClientResponseError as error:
+            if error.status == 500:
+                raise UsageError(f"{options.timer} failed; why is in {here.path('logs') / 'app.log'}") from None
+            raise UsageError(f"the app has no timer called {options.timer}") from None
     print(f"{options.timer} has run")
     return 0
 

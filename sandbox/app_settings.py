@@ -36,6 +36,11 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "CONNECTOR_CERTIFICATE": plan.path("connector_both").read_text(),
         "EPIC_KEYS_TEST": secrets["epic_test"],
         "EPIC_KEYS_PRODUCTION": secrets["epic_production"],
+        "ACS_ENDPOINT": plan.urls["acs"],
+        "ACS_ACCESS_KEY": world.ACS_ACCESS_KEY,
+        "EVENT_GRID_AUDIENCE": world.API_APP,
+        "GRAPH_URL": plan.urls["graph"],
+        "TEAMS_HOSTS": plan.urls["graph"].removeprefix("https://"),
         "OUTBOUND_PORTS": ",".join(str(port) for port in sorted(plan.ports.values())),
         "OUTBOUND_CIDRS": "127.0.0.0/8,::1/128",
     }

@@ -51,8 +51,8 @@ def _owner(port: int, folder: str) -> str:
         return "a process that this user cannot see"
     if belongs_to(pid, folder):
         return f"pid {pid}, an earlier run of this sandbox: `python -m sandbox down` ends it"
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return f"pid {pid} ({command[:80]})"
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return f"pid {pid} ({' '.join(command.split())[:80]})"
 
 
 def _listener(port: int) -> int | None:

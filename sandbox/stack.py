@@ -48,7 +48,7 @@ class Settings:
     """How the hosts run.
 
     timers         manual: only `run TIMER` starts one; schedule: as host.json and the app say
-    fault          a name of sandbox.demo.breaks, put into the main app
+    fault          a name of sandbox.demo.breaks, put into both apps
     lease_seconds  the queue lease; None = the host's ten minutes
     """
 
@@ -125,11 +125,20 @@ class Stack:
             owner = state.read_pids(self.plan).get("supervisor", "unknown")
             raise StackError(f"a sandbox runs in {self.plan.folder} already (pid {owner})") from None
         try:
+            self._require_ports()
+        except ports.PortTakenError:
+            self._held.close()  # and nothing else: what an earlier run left behind is still `down`'s to end
+            raise
+        try:
             await self._start()
         except BaseException:
             await self.stop()
             raise
         return self
+
+    def _require_ports(self) -> None:
+        wanted = {name: self.plan.ports[name] for program in self._programs() for name in program.opens}
+        ports.require_free(wanted, self.plan.folder)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,8 +146,6 @@ class Stack:
         await self.stop()
 
     async def _start(self) -> None:
-        wanted = {name: self.plan.ports[name] for program in self._programs() for name in program.opens}
-        ports.require_free(wanted, self.plan.folder)
         clear(self.plan)
         self.plan.path("logs").mkdir(exist_ok=True)
         self.plan.save()

@@ -4,7 +4,7 @@ Each is made when it is first asked for, and imported then: the hl7 app never lo
 """
 
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
@@ -14,21 +14,35 @@ from shared.clock import Clock
 from shared.settings import Settings
 from shared.storage.agenda import Agenda
 from shared.storage.appointments import Appointments
+from shared.storage.brake import Brake
 from shared.storage.connections import Connections
 from shared.storage.lookups import Lookups
+from shared.storage.opt_outs import OptOuts
+from shared.storage.organisers import Organisers
 from shared.storage.parked import Parked
 from shared.storage.queues import Queues
 from shared.storage.sealing import KeyRing, Pseudonyms
 from shared.storage.tables import Tables
+from shared.storage.texts import Texts
+from shared.storage.visits import Visits
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-    from shared.clients.entra import AccessTokens
+    from shared.clients.entra import AccessTokens, AppTokens
     from shared.clients.epic import Credential, Epic
+    from shared.clients.graph import Graph
     from shared.clients.outbound import Outbound
+    from shared.clients.sms import Sms
     from shared.domain.connection import Connection
     from shared.domain.signing import SigningKeys
+
+
+#: How long storage is waited for: a few seconds. An engine or a browser waits for us meanwhile, and who does not
+#: gets `Later`. The SDKs would try for a minute or more.
+_TIMEOUTS: dict[str, Any] = {"retry_total": 2, "connection_timeout": 5, "read_timeout": 10}
+_QUEUES: dict[str, Any] = _TIMEOUTS | {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+_TABLES: dict[str, Any] = _TIMEOUTS | {"retry_connect": 2, "retry_status": 2, "retry_backoff_factor": 0.5}
 
 
 class Deps:
@@ -56,15 +70,15 @@ class Deps:
     def queues(self) -> Queues:
         storage = self.settings.storage
         if storage.connection_string:
-            return Queues(QueueServiceClient.from_connection_string(storage.connection_string), self._ring)
-        return Queues(QueueServiceClient(storage.queue_uri, credential=self._identity), self._ring)
+            return Queues(QueueServiceClient.from_connection_string(storage.connection_string, **_QUEUES), self._ring)
+        return Queues(QueueServiceClient(storage.queue_uri, credential=self._identity, **_QUEUES), self._ring)
 
     @cached_property
     def tables(self) -> Tables:
         storage = self.settings.storage
         if storage.connection_string:
-            return Tables(TableServiceClient.from_connection_string(storage.connection_string), self._ring)
-        return Tables(TableServiceClient(storage.table_uri, credential=self._identity), self._ring)
+            return Tables(TableServiceClient.from_connection_string(storage.connection_string, **_TABLES), self._ring)
+        return Tables(TableServiceClient(storage.table_uri, credential=self._identity, **_TABLES), self._ring)
 
     @cached_property
     def connections(self) -> Connections:
@@ -81,6 +95,26 @@ class Deps:
     @cached_property
     def agenda(self) -> Agenda:
         return Agenda(self.tables)
+
+    @cached_property
+    def texts(self) -> Texts:
+        return Texts(self.tables)
+
+    @cached_property
+    def brake(self) -> Brake:
+        return Brake(self.tables)
+
+    @cached_property
+    def opt_outs(self) -> OptOuts:
+        return OptOuts(self.tables, self.pseudonyms)
+
+    @cached_property
+    def visits(self) -> Visits:
+        return Visits(self.tables)
+
+    @cached_property
+    def organisers(self) -> Organisers:
+        return Organisers(self.tables)
 
     @cached_property
     def parked(self) -> Parked:
@@ -113,6 +147,22 @@ class Deps:
         return AccessTokens(self.settings.entra_authority, self.settings.api_client_id, keysets)
 
     @cached_property
+    def app_tokens(self) -> "AppTokens":
+        from shared.clients.entra import AppTokens
+        from shared.clients.keysets import KeySets
+
+        return AppTokens(self.settings.entra_authority, KeySets(self.microsoft, self.clock))
+
+    @cached_property
+    def sms(self) -> "Sms":
+        from azure.core.credentials import AzureKeyCredential
+
+        from shared.clients.sms import Sms
+
+        key = self.settings.acs_access_key
+        return Sms(self.settings.acs_endpoint, AzureKeyCredential(key) if key else self._identity)
+
+    @cached_property
     def epic(self) -> "Epic":
         from shared.clients.epic import Epic
         from shared.clients.keysets import KeySets
@@ -124,6 +174,16 @@ class Deps:
         from shared.domain.signing import SigningKeys
 
         return {environment: SigningKeys(keys) for environment, keys in self.settings.epic_keys.items()}
+
+    @cached_property
+    def graph(self) -> "Graph":
+        from shared.clients.app_tokens import GraphTokens
+        from shared.clients.graph import Graph
+
+        tokens = GraphTokens(
+            self.settings.entra_authority, self.settings.connector_client_id, self.settings.connector_certificate
+        )
+        return Graph(self.settings.graph_url, self.microsoft, tokens.of)
 
     @property
     def epic_callback(self) -> str:

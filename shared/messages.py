@@ -90,6 +90,16 @@ class Receipt(Message):
     code: str = ""
 
 
+class MeetingRequest(Message):
+    """Make the meeting of an appointment ready, if the appointment still has this version."""
+
+    queue: ClassVar[Queue] = Queue.MEETING_REQUESTS
+
+    connection: str
+    key: str
+    version: int
+
+
 class UpkeepOrder(Message):
     """Something to be done for an appointment (or, `replan`, for all open ones of a connection)."""
 

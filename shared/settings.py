@@ -4,6 +4,7 @@ import base64
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,10 @@ from shared.errors import Broken
 from shared.storage.names import STORAGE
 
 Role = Literal["main", "hl7"]
+#: It stands before a dot in everything sealed.
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+#: Event Grid's own application (microsoft-apis.md, section 3), the same in every tenant of the public cloud.
+_EVENT_GRID_APP = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
 #: Azure sets these on every instance; `func start` and the sandbox do not.
 _AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
 
@@ -50,7 +55,14 @@ class Settings:
     connector_client_id: str = ""
     connector_certificate: str = field(default="", repr=False)
     epic_keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
+    graph_url: str = ""
+    teams_hosts: frozenset[str] = frozenset()
     sms_per_minute: int = 200
+    acs_endpoint: str = ""
+    acs_access_key: str = field(default="", repr=False)
+    event_grid_audience: str = ""
+    event_grid_app: str = ""
+    event_grid_secret: str = field(default="", repr=False)
     outbound_ports: frozenset[int] = frozenset({443})
     outbound_cidrs: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
@@ -89,6 +101,13 @@ class _Reader:
             "connector_client_id": self.text("CONNECTOR_CLIENT_ID"),
             "connector_certificate": self.text("CONNECTOR_CERTIFICATE"),
             "epic_keys": {env: self.epic_keys(f"EPIC_KEYS_{env.upper()}") for env in ("test", "production")},
+            "graph_url": self.text("GRAPH_URL", "https://graph.microsoft.com").rstrip("/"),
+            "teams_hosts": frozenset(host for host in self.env.get("TEAMS_HOSTS", "").split(",") if host),
+            "acs_endpoint": self.text("ACS_ENDPOINT", ""),
+            "acs_access_key": self.text("ACS_ACCESS_KEY", ""),
+            "event_grid_audience": self.text("EVENT_GRID_AUDIENCE", ""),
+            "event_grid_app": self.text("EVENT_GRID_APP_ID", _EVENT_GRID_APP),
+            "event_grid_secret": self.text("EVENT_GRID_SECRET", ""),
             "sms_per_minute": self.number("SMS_PER_MINUTE", Settings.sms_per_minute),
             "outbound_ports": frozenset(self.numbers("OUTBOUND_PORTS", "443")),
             "outbound_cidrs": self.networks("OUTBOUND_CIDRS"),
@@ -132,7 +151,12 @@ class _Reader:
 
     def data_keys(self, name: str) -> dict[str, bytes]:
         """`id:base64` pairs, the sealing key first."""
-        pairs = [part.partition(":") for part in self.text(name).split(",") if part]
+        text = self.text(name)
+        pairs = [part.partition(":") for part in text.split(",")] if text else []
+        if any(not _KEY_ID.fullmatch(kid) or not key for kid, _, key in pairs):
+            self.faults.append(f"{name} must hold pairs such as k1:<base64>")
+        if len({kid for kid, _, _ in pairs}) < len(pairs):
+            self.faults.append(f"{name} names a key twice")
         return {kid: self._key(name, key) for kid, _, key in pairs}
 
     def _key(self, name: str, text: str) -> bytes:

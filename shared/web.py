@@ -125,9 +125,14 @@ def json_body(req: func.HttpRequest, limit: int = 256_000) -> Any:
     if len(raw) > limit:
         raise Refused(Code.BODY_TOO_LARGE)
     try:
-        return json.loads(raw)
-    except ValueError:
+        return json.loads(raw, parse_constant=_no_number)
+    except (ValueError, RecursionError):
         raise Refused(Code.BODY_UNREADABLE) from None
+
+
+def _no_number(word: str) -> None:
+    """Python would read NaN and Infinity; JSON does not know them."""
+    raise ValueError(word)
 
 
 def if_match(req: func.HttpRequest) -> str:

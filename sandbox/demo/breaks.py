@@ -1,15 +1,16 @@
 """Faults put into the running app, each of which must turn exactly one step of the demo red.
 
-The host of the main app calls `install(name)` after it has loaded the app, when SANDBOX_BREAK names a fault: the
-fault reaches into the loaded modules from outside, and nothing under functions/ or shared/ knows of it. A fault is
-a function that takes nothing and patches what it names.
+Both hosts (main and hl7) call `install(name)` after they have loaded their app, when SANDBOX_BREAK names a fault:
+the fault reaches into the loaded modules from outside, and nothing under functions/ or shared/ knows of it. A fault
+is a function that takes nothing and patches what it names; in the other app it patches what nobody there uses.
 What a fault patches is imported when it is installed: the demo's own process has no app loaded.
 """
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from sandbox.demo.report import Outcome, Status
 
@@ -29,14 +30,42 @@ def _patch(module: str, name: str, make: Callable[[Any], Any]) -> Callable[[], N
     """Put `make(what stands there)` in its place; `AttributeError` when the app has no such thing any more."""
 
     def install() -> None:
-        where = importlib.import_module(module)
-        setattr(where, name, make(getattr(where, name)))
+        *path, last = name.split(".")
+        where: Any = importlib.import_module(module)
+        for part in path:
+            where = getattr(where, part)
+        setattr(where, last, make(getattr(where, last)))
 
     return install
 
 
 def _by_arrival(rule: Any) -> Any:
     return lambda known, event, now: rule(known, event.model_copy(update={"sent": event.arrived}), now)
+
+
+def _fresh_id_for_each_try(claim: Any) -> Any:
+    async def claimed(order: Any, deps: Any) -> Any:
+        found = await claim(order, deps)
+        if found is None or found.first_call:
+            return found
+        return replace(found, sms=replace(found.sms, id=str(uuid4()), first_sent=deps.clock.now()))
+
+    return claimed
+
+
+def _any_version(send: Any) -> Any:
+    async def sent(order: Any, deps: Any) -> None:
+        appointment, _ = await deps.appointments.find(order.appointment)
+        await send(order.model_copy(update={"version": appointment.version}), deps)
+
+    return sent
+
+
+def _nobody_opted_out(_: Any) -> Any:
+    async def out(*_: Any) -> bool:
+        return False
+
+    return out
 
 
 BREAKS: Mapping[str, Break] = {
@@ -46,6 +75,16 @@ BREAKS: Mapping[str, Break] = {
         _patch("shared.domain.certificates", "check_presented", lambda _: lambda *_: None),
     ),
     "order": Break("3.3", "whatever arrives last wins", _patch("shared.workflows.schedule", "after", _by_arrival)),
+    "repeatability": Break(
+        "4.5", "each try gets an id of its own", _patch("shared.workflows.texts", "_claim", _fresh_id_for_each_try)
+    ),
+    "stale-version": Break(
+        "4.6", "a text for another version is sent", _patch("shared.workflows.texts", "send", _any_version)
+    ),
+    "stop": Break("4.7", "STOP is not looked at", _patch("shared.storage.opt_outs", "OptOuts.out", _nobody_opted_out)),
+    "erase": Break(
+        "4.9", "the phone number stays", _patch("shared.workflows.upkeep", "without_phone", lambda _: lambda same: same)
+    ),
 }
 
 

@@ -23,13 +23,14 @@ type Play = Callable[[Scene], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Step:
-    """A named part of the visit; `play` is None until it is built."""
+    """A named part of the visit; `play` is None until it is built. `features`: ids of docs/features.md it shows."""
 
     id: str
     title: str
     slice_: str
     needs: tuple[str, ...] = ()
     play: Play | None = None
+    features: tuple[str, ...] = ()
 
 
 class SafeError(Exception):
@@ -42,11 +43,13 @@ class Playbook:
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}
 
-    def step(self, id_: str, title: str, slice_: str, needs: tuple[str, ...] = ()) -> Callable[[Play], Play]:
+    def step(
+        self, id_: str, title: str, slice_: str, needs: tuple[str, ...] = (), *, features: tuple[str, ...] = ()
+    ) -> Callable[[Play], Play]:
         """Register an async function as a step. It is not reached unless the steps in `needs` are green."""
 
         def register(play: Play) -> Play:
-            self._add(Step(id_, title, slice_, needs, play))
+            self._add(Step(id_, title, slice_, needs, play, features))
             return play
 
         return register
@@ -74,7 +77,7 @@ async def play(scene: Scene, steps: Sequence[Step], say: Callable[[str], None] =
     """Play the steps in order, telling the story as it goes."""
     outcomes: dict[str, Outcome] = {}
     for each in steps:
-        outcome = Outcome(each.id, each.title, each.slice_, Status.NOT_BUILT)
+        outcome = Outcome(each.id, each.title, each.slice_, Status.NOT_BUILT, features=each.features)
         if each.play is not None and any(_of(outcomes, need) != Status.GREEN for need in each.needs):
             outcome = replace(outcome, status=Status.NOT_REACHED)
         elif each.play is not None:

@@ -36,7 +36,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step and what its checks found."""
+    """One step and what its checks found. `features`: the ids of docs/features.md that it shows when green."""
 
     id: str
     title: str
@@ -44,6 +44,7 @@ class Outcome:
     status: Status
     seconds: float = 0.0
     checks: tuple[Check, ...] = field(default=())
+    features: tuple[str, ...] = ()
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

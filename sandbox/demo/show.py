@@ -42,7 +42,7 @@ def what_to_try(here: plan.Plan) -> str:
             "The sandbox is up. Open in a browser (its CA is " + here.files["ca"] + "):",
             f"  Hyperspace, for the provider   {urls['epic']}/hyperspace",
             f"  MyChart, for the patient       {urls['epic']}/mychart",
-            f"  Teams                          {urls['graph']}/teams",
+            f"  Teams                          {urls['graph']}/l/meetup-join/... (a launch leads there)",
             f"  phones                         {urls['acs']}/phone",
             f"  the app                        {urls['app']}",
             f"  the door for HL7v2             {urls['hl7']}/hl7v2/<connection>",

@@ -57,13 +57,13 @@ class KeySets:
                 self._saw("jwks", url=url, status=answer.status)
                 if answer.status != 200:
                     raise BadAssertion("the JWKS URL does not answer 200")
-                keys = (await answer.json())["keys"]
+                keys = [dict(key) for key in (await answer.json())["keys"]]
                 lives = cache_seconds(answer.headers.get("Cache-Control", ""))
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             self._saw("jwks", url=url, status=None)
             raise BadAssertion("the JWKS URL could not be read") from error
         self._kept[url] = (time.monotonic() + lives, keys)
-        return list(keys)
+        return keys
 
 
 def cache_seconds(cache_control: str) -> float:

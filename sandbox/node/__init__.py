@@ -48,10 +48,13 @@ def ensure() -> None:
 def _npm_ci(lock: int) -> None:
     """npm inherits the lock: should this process be killed, nobody installs beside the npm it left."""
     npm = _package() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    path = f"{binary().parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    # Node brings its own list of authorities; a company's proxy is known to the system's only
+    trust = {"NODE_USE_SYSTEM_CA": "1"}
     done = subprocess.run(  # noqa: S603 - our own paths, no shell
         [binary(), npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
         cwd=HERE,
-        env={**os.environ, "PATH": f"{binary().parent}{os.pathsep}{os.environ.get('PATH', '')}"},
+        env={**trust, **os.environ, "PATH": path},
         pass_fds=[lock],
         capture_output=True,
         text=True,

@@ -52,8 +52,9 @@ def _index(patterns: Patterns, label: str, forms: dict[bytes, str]) -> None:
 
 
 def _scan(content: bytes, patterns: Patterns) -> Iterator[tuple[str, str]]:
-    for at in range(len(content) - SHORTEST + 1):
-        for pattern, label, form in patterns.get(content[at : at + SHORTEST], ()):
+    starts = [at for at in range(len(content) - SHORTEST + 1) if content[at : at + SHORTEST] in patterns]
+    for at in starts:
+        for pattern, label, form in patterns[content[at : at + SHORTEST]]:
             if content.startswith(pattern, at):
                 yield label, form
 

@@ -12,8 +12,11 @@ from typing import Literal
 
 from shared.domain.appointment import PHONE_STAYS, Appointment, phone_due, to_tell
 from shared.domain.connection import SmsSetup
+from shared.domain.visit import length
 
-DueKind = Literal["reminder", "erase-phone"]
+DueKind = Literal["reminder", "erase-phone", "provision"]
+#: Meetings are made this long before the start: early enough for any launch, late enough to spare cancelled visits.
+PROVISION_AHEAD = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[
         yield _due(appointment, "erase-phone", erase, erase + timedelta(days=7))
     if facts.start is None or to_tell(facts).standing != "booked" or appointment.moved_to:
         return
+    ends = length(facts.start, facts.end)
+    if ends > now:
+        yield _due(appointment, "provision", max(facts.start - PROVISION_AHEAD, appointment.versioned_at or now), ends)
     for minutes in sms.reminders:
         at = facts.start - timedelta(minutes=minutes)
         if at > now:

@@ -4,12 +4,12 @@ Azure's front end lets any certificate through whose key the client holds; who i
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -25,7 +25,10 @@ def uploaded(cer: bytes, now: datetime) -> EngineCertificate:
     """The pin of an uploaded `.cer` (PEM, Base64 or DER); refuses private keys, weak and expired ones."""
     if b"PRIVATE KEY" in cer:
         raise Refused(Code.VALUE_REFUSED, "certificate: holds a private key")
-    certificate = _load(cer)
+    try:
+        certificate = _load(cer)
+    except Refused:
+        raise Refused(Code.VALUE_REFUSED, "certificate: cannot be read") from None
     if not _strong(certificate):
         raise Refused(Code.VALUE_REFUSED, "certificate: key too weak")
     if certificate.not_valid_after_utc <= now:
@@ -60,14 +63,21 @@ def spki(certificate: x509.Certificate) -> str:
 
 
 def _load(raw: bytes) -> x509.Certificate:
+    """A certificate whose key can be read: some parse, and hold a key of a kind that nobody knows."""
     try:
-        if b"BEGIN CERTIFICATE" in raw:
-            return x509.load_pem_x509_certificate(raw)
-        if raw[:1] == b"\x30":
-            return x509.load_der_x509_certificate(raw)
-        return x509.load_der_x509_certificate(base64.b64decode(b"".join(raw.split()), validate=True))
-    except (ValueError, binascii.Error):
+        certificate = _parsed(raw)
+        certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Refused(Code.CERTIFICATE_REFUSED) from None
+    return certificate
+
+
+def _parsed(raw: bytes) -> x509.Certificate:
+    if b"BEGIN CERTIFICATE" in raw:
+        return x509.load_pem_x509_certificate(raw)
+    if raw[:1] == b"\x30":
+        return x509.load_der_x509_certificate(raw)
+    return x509.load_der_x509_certificate(base64.b64decode(b"".join(raw.split()), validate=True))
 
 
 def _strong(certificate: x509.Certificate) -> bool:

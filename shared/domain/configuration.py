@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.domain.connection import Connection, Environment, EpicSide, Organisation, OwnSide, Pending, PendingState
 from shared.errors import Code, Refused
 
-_ID = re.compile(r"^[0-9a-f]{32}-[a-z2-7]{8}$")
+_ID = re.compile(r"[0-9a-f]{32}-[a-z2-7]{8}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -24,7 +24,7 @@ def new_id(tenant: UUID) -> str:
 
 def tenant_of(connection_id: str) -> UUID:
     """The tenant under which a connection with this id would stand."""
-    if not _ID.match(connection_id):
+    if not _ID.fullmatch(connection_id):
         raise Refused(Code.CONNECTION_UNKNOWN)
     return UUID(connection_id[:32])
 

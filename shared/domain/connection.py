@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.domain import phone
 from shared.domain.hl7v2.event import Action
 from shared.domain.hl7v2.settings import FieldMap, IdField
 
@@ -22,11 +23,12 @@ _LONGEST_REMINDER = 30 * 24 * 60
 
 
 def _https(url: str) -> str:
-    """An https URL in one spelling: lower-case host, no trailing slash, nothing behind the path."""
+    """An https URL in one spelling: lower-case host, no default port, no trailing slash, nothing behind the path."""
     parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be an https address without query, fragment or user")
-    return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+    _ = parts.port  # refuses what is no port
+    return urlunsplit((parts.scheme, parts.netloc.lower().removesuffix(":443"), parts.path.rstrip("/"), "", ""))
 
 
 def _zone(name: str) -> str:
@@ -37,8 +39,16 @@ def _zone(name: str) -> str:
     return name
 
 
+def _region(name: str) -> str:
+    if not phone.is_region(name):
+        raise ValueError("must be a region with a numbering plan, such as US")
+    return name
+
+
 Https = Annotated[str, AfterValidator(_https), Field(max_length=2000)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Region = Annotated[str, AfterValidator(_region)]
+OrganisationId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
@@ -138,7 +148,7 @@ class OwnSide(Model):
 
     approver: Approver
     time_zone: Zone
-    region: str = Field(default="US", pattern=r"^[A-Z]{2}$")
+    region: Region = "US"
     hl7: Hl7Setup = Hl7Setup()
     certificates: tuple[EngineCertificate, ...] = Field(default=(), max_length=2)
     sms: SmsSetup = SmsSetup()
@@ -158,11 +168,6 @@ class OwnSide(Model):
             work_phone=hl7.work_phone,
             status_actions=hl7.status_actions,
         )
-
-    @model_validator(mode="after")
-    def _region(self) -> Self:
-        _ = self.field_map  # refuses a region without numbering plan
-        return self
 
 
 class Pending(Model):
@@ -196,6 +201,6 @@ class Organisation(Model):
     """Who may have connections, enabled by the operator."""
 
     tenant: UUID
-    id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    id: OrganisationId
     name: str = Field(min_length=1, max_length=100)
     production: bool = False

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     JOIN_TOKEN = "join-token"  # noqa: S105 - the name of a row, no secret
     SESSION = "session"
     MEETING = "meeting"
+    TEXT = "text"
 
 
 class Lookups:

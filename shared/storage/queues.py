@@ -67,7 +67,7 @@ class Queues:
             envelope: dict[str, Any] = json.loads(body)
             plain = self._ring.open(envelope["sealed"], model.queue, envelope["id"])
             return model.model_validate_json(plain)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Broken(f"a message in {model.queue} cannot be read") from None
 
     def _client(self, queue: Queue) -> QueueClient:

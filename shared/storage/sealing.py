@@ -35,12 +35,14 @@ class KeyRing:
         return f"{kid}.{base64.urlsafe_b64encode(sealed).decode()}"
 
     def open(self, sealed: str, *place: str) -> str:
-        """Decrypt what was sealed for this place; `Broken` when the key is gone or the value was moved."""
+        """Decrypt what was sealed for this place; `Broken` when the key is gone, or the value was moved or spoilt."""
         kid, _, payload = sealed.partition(".")
-        raw = base64.urlsafe_b64decode(payload)
+        if kid not in self.keys:
+            raise Broken("a sealed value does not open: its key is not in the ring")
         try:
+            raw = base64.urlsafe_b64decode(payload)
             return AESGCM(self.keys[kid]).decrypt(raw[:_NONCE], raw[_NONCE:], _bind(kid, place)).decode()
-        except (KeyError, InvalidTag):
+        except (ValueError, InvalidTag):
             raise Broken(f"a sealed value does not open: key {kid}") from None
 
 

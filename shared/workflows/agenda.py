@@ -12,7 +12,7 @@ from typing import Protocol
 from shared.clock import Clock
 from shared.domain.agenda import Due, spread
 from shared.errors import Refused
-from shared.messages import Message, TextOrder, UpkeepOrder, text_id
+from shared.messages import MeetingRequest, Message, TextOrder, UpkeepOrder, text_id
 from shared.settings import Settings
 from shared.storage.agenda import Agenda
 from shared.storage.connections import Connections
@@ -44,9 +44,9 @@ async def dispatch(deps: Deps) -> None:
     reminders = [entry for entry in due if entry.kind == "reminder"]
     for entry in due:
         if entry.kind != "reminder":
-            await deps.queues.put(_message(entry))
+            await deps.queues.put(message(entry))
     for entry, delay in await _in_turn(reminders, deps):
-        await deps.queues.put(_message(entry), after=delay)
+        await deps.queues.put(message(entry), after=delay)
     await deps.agenda.done(due)
     outcome("dispatch", due=len(due), reminders=len(reminders))
 
@@ -80,7 +80,8 @@ async def _number(connection_id: str, deps: Deps) -> str | None:
     return connection.own.sms.number
 
 
-def _message(due: Due) -> Message:
+def message(due: Due) -> Message:
+    """The work that an entry of the agenda stands for."""
     if due.kind == "reminder":
         return TextOrder(
             message_id=text_id(due.key, "reminder", due.slot, due.version),
@@ -91,6 +92,14 @@ def _message(due: Due) -> Message:
             slot=due.slot,
             version=due.version,
             day=due.at.strftime("%Y%m%d"),
+        )
+    if due.kind == "provision":
+        return MeetingRequest(
+            message_id=f"provision|{due.key}|{due.version}",
+            give_up_at=due.until,
+            connection=due.connection,
+            key=due.key,
+            version=due.version,
         )
     return UpkeepOrder(
         message_id=f"{due.kind}|{due.key}|{due.version}",

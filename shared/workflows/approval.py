@@ -22,7 +22,7 @@ from shared.domain.connection import Connection, EpicSide
 from shared.errors import Code, Refused
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
-from shared.storage.tables import Row
+from shared.storage.tables import Conflict, Row
 
 _TIME_TO_SIGN_IN = timedelta(minutes=15)
 _SCOPE = "openid fhirUser launch"
@@ -89,7 +89,10 @@ async def arrive(state: str, code: str, deps: Deps) -> None:
     """Redeem what Epic's redirect brought, once; keep only that a member of staff signed in."""
     row = await _attempt_of(state, deps)
     row["state"] = "redeeming"
-    await deps.lookups.save(row)
+    try:
+        await deps.lookups.save(row)
+    except Conflict:  # the same redirect twice at once
+        raise Refused(Code.LAUNCH_REPLAYED) from None
     connection, _ = await deps.connections.find(row["target"])
     if connection.pending is None or connection.change != row["change"]:
         raise Refused(Code.WRONG_STATE, "pending")
@@ -133,7 +136,7 @@ def _waiting(connection: Connection, who: Caller) -> EpicSide:
 async def _attempt_of(state: str, deps: Deps) -> Row:
     attempt, _, secret = state.partition(".")
     row = await deps.lookups.find(Kind.APPROVAL, attempt)
-    if row is None or not hmac.compare_digest(row["secret_sealed"], secret):
+    if row is None or not hmac.compare_digest(row["secret_sealed"].encode(), secret.encode()):
         raise Refused(Code.LAUNCH_STALE)
     if row["state"] != "waiting":
         raise Refused(Code.LAUNCH_REPLAYED)

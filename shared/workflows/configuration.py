@@ -45,9 +45,13 @@ async def read(connection_id: str, who: Caller, deps: Deps) -> tuple[Connection,
 async def draft(
     organisation_id: str, environment: Environment, epic: EpicSide, own: OwnSide, who: Caller, deps: Deps
 ) -> Connection:
-    """Add a connection. One FHIR base URL belongs to one connection of one environment."""
+    """Add a connection. One FHIR base URL belongs to one connection of one environment.
+
+    Certificates have their own door; none comes in with the draft.
+    """
     organisation = await deps.connections.organisation(UUID(who.tenant), organisation_id)
-    connection = configuration.drafted(organisation, environment, epic, own)
+    unpinned = own.model_copy(update={"certificates": ()})
+    connection = configuration.drafted(organisation, environment, epic, unpinned)
     await _claim_base(connection.id, epic, deps)
     await _save(connection, None, "drafted", who, deps)
     return connection

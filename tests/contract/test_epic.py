@@ -657,7 +657,14 @@ def test_basic_refuses_a_second_word_in_the_body(epic, visit):
 
 @pytest.mark.parametrize(
     "auth",
-    [coded("wrong"), coded(client_id="e0000000-0000-4000-8000-00000000dead"), "Basic ???", "Bearer x", basic(PROVIDER)],
+    [
+        coded("wrong"),
+        coded(client_id="e0000000-0000-4000-8000-00000000dead"),
+        "Basic ???",
+        coded().replace("Basic", "Digest"),
+        "Bearer x",
+        basic(PROVIDER),
+    ],
 )
 def test_a_wrong_secret_is_an_invalid_client(epic, visit, auth):
     epic.change(PROVIDER, secret=SECRET)
@@ -786,6 +793,8 @@ def test_forged_signatures_are_refused(epic):
 def test_the_assertion_type_and_a_client_id_beside_it_must_fit(epic, visit):
     refused(epic.redeem(epic.code(), client_assertion_type="jwt"), "invalid_client")
     refused(epic.redeem(epic.code(), client_id=PATIENT), "invalid_client")
+    epic.change(PROVIDER, secret=SECRET)
+    refused(epic.redeem(epic.code(), client_assertion=epic.assertion(), client_secret=SECRET), "invalid_client")
     assert epic.redeem(epic.code(), client_id=PROVIDER).status_code == 200
 
 
@@ -841,8 +850,18 @@ def test_a_dropped_key_works_on_while_the_set_is_kept(epic):
     assert epic.backend().status_code == 200
 
 
-def test_without_its_key_set_a_client_is_nobody(epic):
-    epic.keys.status = 500
+@pytest.mark.parametrize("status", [404, 500, 302])
+def test_without_its_key_set_a_client_is_nobody(epic, status):
+    epic.keys.status = status
+    refused(epic.backend(), "invalid_client")
+
+
+def test_an_app_whose_key_set_is_missing_unreachable_or_no_key_set_is_nobody(epic):
+    for jwks_url in (None, "https://127.0.0.1:1/jwks"):
+        epic.change(BACKEND, jwks_url=jwks_url)
+        refused(epic.backend(), "invalid_client")
+    epic.change(BACKEND, jwks_url=epic.app + "/jwks/test")
+    epic.keys.published = "not a list"
     refused(epic.backend(), "invalid_client")
 
 
@@ -897,6 +916,8 @@ def test_the_issuer_has_an_old_and_a_new_form_and_openid_configuration_stands_be
     claims = verified(epic, epic.tokens()["id_token"], issuer=epic.url + path)
     found = epic.http.get(claims["iss"] + "/.well-known/openid-configuration")
     assert found.json()["issuer"] == claims["iss"]
+    other = epic.url + ("/oauth2" if path == "/oauth2/token" else "/oauth2/token")
+    assert epic.http.get(other + "/.well-known/openid-configuration").status_code == 404
 
 
 @pytest.mark.parametrize("signature", ["none", "hs256", "stranger"])
@@ -1089,6 +1110,17 @@ def test_a_search_that_is_too_wide_or_unknown_is_refused(epic, visit, query, cod
     assert (answer.status_code, outcome_code(answer)) == (400, code)
 
 
+def test_a_search_over_a_locked_chart_is_4130_and_one_with_too_many_results_4127(epic, visit):
+    epic.book("10000209578")
+    token, query = epic.tokens()["access_token"], {"patient": visit["patient"]}
+    many = epic.fhir("Appointment", token, **query, _count="1")
+    assert (many.status_code, outcome_code(many)) == (400, "4127")
+    assert epic.fhir("Appointment", token, **query, _count="2").json()["total"] == 2
+    epic.behave(break_the_glass=[visit["patient"]])
+    locked = epic.fhir("Appointment", token, **query)
+    assert (locked.status_code, outcome_code(locked)) == (403, "4130")
+
+
 def test_a_patient_finds_only_their_own_appointments(epic, visit):
     epic.book("10000209578", patient="mo")
     token = epic.tokens("pat", PATIENT)["access_token"]
@@ -1247,9 +1279,11 @@ def test_nobody_begins_a_visit_without_signing_in(epic, soon):
         ("POST", "launch", {"user": "paula"}),
         ("POST", "appointments", {"csn": "1", "patient": "paula", "practitioner": "pat", "start": "2031-01-01T00:00Z"}),
         ("POST", "appointments", {"csn": "1", "patient": "pat", "practitioner": "paula", "start": "2031-01-01T00:00"}),
+        ("POST", "appointments", {"csn": CSN, "patient": "pat", "practitioner": "paula", "start": "2031-01-01T00:00Z"}),
+        ("PATCH", f"appointments/{CSN}", {"csn": "1"}),
         ("PATCH", "instances/test", {"pkcee": False}),
         ("PATCH", f"apps/{PROVIDER}", {"role": "backend"}),
     ],
 )
-def test_an_order_that_cannot_be_read_is_not_guessed_at(epic, method, path, body):
+def test_an_order_that_cannot_be_read_is_not_guessed_at(epic, visit, method, path, body):
     assert "error" in epic.control(method, path, want=400, **body)

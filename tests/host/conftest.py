@@ -1,4 +1,4 @@
-"""A real Azurite, real certificates and hosts as processes; ports 7600 to 7619."""
+"""A real Azurite, real certificates and hosts as processes, on twenty ports nobody else has."""
 
 import base64
 import dataclasses
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sandbox import plan
+from tests import free_ports
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "apps" / "every_kind"
@@ -90,9 +91,13 @@ def _self_signed(names: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> plan.Plan:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[plan.Plan]:
     """A plan with certificates: server, engine (of the CA), expired (of the CA), stranger (self-signed)."""
-    made = plan.make(tmp_path_factory.mktemp("sandbox"), 7600)
+    with free_ports.block() as first:
+        yield _laid_out(plan.make(tmp_path_factory.mktemp("sandbox"), first))
+
+
+def _laid_out(made: plan.Plan) -> plan.Plan:
     ca = trustme.CA()
     made.path("ca").parent.mkdir()
     ca.cert_pem.write_to_path(made.path("ca"))
@@ -183,9 +188,14 @@ def stage(world: plan.Plan, azurite: Process, tmp_path: Path) -> Iterator[Stage]
     made.close()
 
 
+def spare(world: plan.Plan, n: int) -> int:
+    """A port of the range that no service of the plan has; 0 to 2 are those of `elsewhere`."""
+    return max(world.ports.values()) + 1 + n
+
+
 def elsewhere(world: plan.Plan, folder: Path, *, identity: bool = False) -> plan.Plan:
-    """A second storage emulator's plan, on the last ports of the range."""
-    ports = {**world.ports, "blob": 7612, "queue": 7613, "table": 7614}
+    """A second storage emulator's plan, on spare ports."""
+    ports = {**world.ports, **{kind: spare(world, n) for n, kind in enumerate(("blob", "queue", "table"))}}
     scheme = "https" if identity else "http"
     urls = {kind: f"{scheme}://127.0.0.1:{ports[kind]}/{plan.ACCOUNT}" for kind in ("blob", "queue", "table")}
     made = dataclasses.replace(world, folder=str(folder), ports=ports, urls={**world.urls, **urls}, identity=identity)

@@ -14,7 +14,7 @@ from azure.core.credentials import AccessToken
 from azure.storage.queue import QueueServiceClient
 
 from sandbox import node, plan
-from tests.host.conftest import Process, Stage, elsewhere, eventually, run_azurite, running
+from tests.host.conftest import Process, Stage, elsewhere, eventually, run_azurite, running, spare
 
 STS = "https://sts.windows.net/0f0f0f0f-0000-4000-8000-000000000001/"
 
@@ -37,13 +37,14 @@ class Static:
 def identity(world: plan.Plan, tmp_path: Path) -> Iterator[plan.Plan]:
     made = elsewhere(world, tmp_path, identity=True)
     with running(run_azurite(made)) as process:
-        assert process.wait_ready() == f"READY azurite 7612 7613 7614 pid {process.popen.pid}"
+        ports = " ".join(str(spare(world, n)) for n in range(3))
+        assert process.wait_ready() == f"READY azurite {ports} pid {process.popen.pid}"
         yield made
         assert process.stop() == 0
 
 
 @pytest.fixture
-async def tokens() -> AsyncIterator[list[dict[str, str]]]:
+async def tokens(world: plan.Plan) -> AsyncIterator[list[dict[str, str]]]:
     """App Service's identity endpoint; what it was asked."""
     asked: list[dict[str, str]] = []
 
@@ -56,12 +57,12 @@ async def tokens() -> AsyncIterator[list[dict[str, str]]]:
     app.router.add_get("/msi/token", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 7618).start()
+    await web.TCPSite(runner, "127.0.0.1", spare(world, 3)).start()
     yield asked
     await runner.cleanup()
 
 
-async def test_the_host_reads_a_queue_with_the_apps_identity(identity, tokens, stage: Stage, tmp_path):
+async def test_the_host_reads_a_queue_with_the_apps_identity(world, identity, tokens, stage: Stage, tmp_path):
     url, ca = identity.urls["queue"], str(identity.path("ca"))
     stage.world = identity
     stage.queues.close()
@@ -72,7 +73,7 @@ async def test_the_host_reads_a_queue_with_the_apps_identity(identity, tokens, s
         Work="",
         Work__queueServiceUri=url,
         Work__clientId="the-client-id",
-        IDENTITY_ENDPOINT="http://127.0.0.1:7618/msi/token",
+        IDENTITY_ENDPOINT=f"http://127.0.0.1:{spare(world, 3)}/msi/token",
         IDENTITY_HEADER="the-header",
     )
     await asyncio.to_thread(host.wait_ready)

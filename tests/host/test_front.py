@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from sandbox import plan
-from tests.host.conftest import Process, eventually, running
+from tests.host.conftest import Process, eventually, running, spare
 
 
 def run_front(world: plan.Plan, output: Path) -> Process:
@@ -149,14 +149,14 @@ def test_a_taken_port_is_an_error_that_says_which(world, front, tmp_path):
 
 
 def test_node_goes_when_its_parent_is_killed(world, tmp_path):
-    free = {**world.ports, "hl7": 7617}
+    free = {**world.ports, "hl7": spare(world, 4)}
     own = plan.Plan(str(tmp_path), free, world.urls, world.files)
     own.save()
     process = run_front(own, tmp_path / "front.log")
-    assert process.wait_ready() == f"READY front 7617 pid {process.popen.pid}"
+    assert process.wait_ready() == f"READY front {free['hl7']} pid {process.popen.pid}"
     process.popen.send_signal(signal.SIGKILL)
     process.wait()
-    eventually(lambda: _is_free(7617))
+    eventually(lambda: _is_free(free["hl7"]))
 
 
 def _is_free(port: int) -> bool:

@@ -8,12 +8,12 @@ import aiohttp
 import pytest
 
 from sandbox import plan
-from tests.host.conftest import MASTER_KEY, Process, Stage
+from tests.host.conftest import MASTER_KEY, Process, Stage, spare
 
 
 @pytest.fixture(scope="module")
 def host(world: plan.Plan, azurite: Process, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    stage = Stage(world, tmp_path_factory.mktemp("http"), 7615)
+    stage = Stage(world, tmp_path_factory.mktemp("http"), spare(world, 5))
     stage.ready(**{"AzureWebJobs.off.Disabled": "true"})
     yield stage
     stage.close()

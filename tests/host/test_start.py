@@ -8,7 +8,7 @@ import socket
 import aiohttp
 import pytest
 
-from tests.host.conftest import APP, Process, eventually
+from tests.host.conftest import APP, Process, eventually, spare
 
 HEAD = "import azure.functions as func\napp = func.FunctionApp()\n"
 #: What Azure itself would not load, and the official library's words for it.
@@ -61,6 +61,11 @@ UNSUPPORTED = {
 }
 
 
+@pytest.fixture
+def port(world) -> str:
+    return str(spare(world, 6))
+
+
 def write_app(folder, source, host_json='{"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}'):
     folder.mkdir()
     (folder / "function_app.py").write_text(source)
@@ -75,20 +80,20 @@ def run(folder, *arguments, **env) -> Process:
 
 
 @pytest.mark.parametrize("what", UNLOADABLE)
-def test_an_app_that_azure_would_not_load_is_refused_with_the_official_text(what, tmp_path):
+def test_an_app_that_azure_would_not_load_is_refused_with_the_official_text(what, port, tmp_path):
     source, words = UNLOADABLE[what]
     write_app(tmp_path / "app", source)
-    for mode in (["--index"], ["--port", "7616"]):
+    for mode in (["--index"], ["--port", port]):
         process = run(tmp_path, *mode)
         assert process.popen.returncode == 1
         assert words in process.text
 
 
 @pytest.mark.parametrize("what", UNSUPPORTED)
-def test_what_the_host_does_not_do_is_refused_with_a_sentence(what, tmp_path):
+def test_what_the_host_does_not_do_is_refused_with_a_sentence(what, port, tmp_path):
     source, words = UNSUPPORTED[what]
     write_app(tmp_path / "app", HEAD + source)
-    process = run(tmp_path, "--port", "7616")
+    process = run(tmp_path, "--port", port)
     assert process.popen.returncode == 1
     assert f"host: {words}\n" in process.text
 
@@ -103,9 +108,9 @@ def test_what_the_host_does_not_do_is_refused_with_a_sentence(what, tmp_path):
         ({"messageEncoding": "hex"}, "host.json: messageEncoding is neither base64 nor none"),
     ],
 )
-def test_a_host_json_out_of_bounds_is_refused(queues, words, tmp_path):
+def test_a_host_json_out_of_bounds_is_refused(queues, words, port, tmp_path):
     write_app(tmp_path / "app", HEAD, json.dumps({"version": "2.0", "extensions": {"queues": queues}}))
-    assert f"host: {words}\n" in run(tmp_path, "--port", "7616").text
+    assert f"host: {words}\n" in run(tmp_path, "--port", port).text
 
 
 def test_the_index_is_json_and_needs_no_storage(tmp_path):
@@ -118,18 +123,18 @@ def test_the_index_is_json_and_needs_no_storage(tmp_path):
     assert {binding["type"] for binding in found["echo"]["bindings"]} == {"httpTrigger", "http"}
 
 
-def test_local_settings_are_defaults_that_the_environment_overrides(tmp_path):
+def test_local_settings_are_defaults_that_the_environment_overrides(port, tmp_path):
     source = HEAD + "@app.timer_trigger('t', '%A% %B%')\ndef t(t: func.TimerRequest) -> None: ...\n"
     write_app(tmp_path / "app", source)
     values = {"Values": {"A": "from file", "B": "from file"}}
     (tmp_path / "app" / "local.settings.json").write_text(json.dumps(values))
-    assert "'from file from env'" in run(tmp_path, "--port", "7616", B="from env").text
+    assert "'from file from env'" in run(tmp_path, "--port", port, B="from env").text
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path):
+def test_a_taken_port_is_one_clear_line(port, tmp_path):
     write_app(tmp_path / "app", HEAD + "@app.route('x')\ndef x(req: func.HttpRequest) -> str: ...\n")
-    with socket.create_server(("127.0.0.1", 7616)):
-        process = run(tmp_path, "--port", "7616")
+    with socket.create_server(("127.0.0.1", int(port))):
+        process = run(tmp_path, "--port", port)
     assert process.popen.returncode == 1
     assert "address already in use" in process.text
     assert "Traceback" not in process.text

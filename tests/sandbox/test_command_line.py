@@ -1,5 +1,7 @@
 """What the command line says to those who ask for what there is not."""
 
+import json
+import socket
 from datetime import timedelta
 
 import pytest
@@ -9,9 +11,9 @@ from sandbox import clock
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
+def _own_folder(tmp_path, plan, monkeypatch):
     monkeypatch.setenv("SANDBOX_FOLDER", str(tmp_path))
-    monkeypatch.setenv("SANDBOX_PORT", "7700")
+    monkeypatch.setenv("SANDBOX_PORT", str(plan.ports["app"]))
 
 
 @pytest.fixture
@@ -86,6 +88,16 @@ def test_an_unknown_user_or_fault_is_answered_with_those_there_are(run):
     code, _, err = run("demo", "--break", "nothing-of-the-kind")
     assert code == 2
     assert "no fault is called nothing-of-the-kind" in err
+
+
+def test_a_demo_whose_stack_does_not_start_is_red_at_its_first_step_and_has_a_report(run, plan):
+    with socket.create_server(("127.0.0.1", plan.ports["graph"])):
+        code, out, _ = run("demo")
+    assert code == 1
+    assert f"port {plan.ports['graph']} (wanted for graph) is taken by" in out
+    steps = json.loads((plan.path("logs").parent / "report.json").read_text())["steps"]
+    assert [step["id"] for step in steps if step["status"] == "red"] == ["1"]
+    assert "green" not in {step["status"] for step in steps}
 
 
 @pytest.mark.parametrize("port", ["", "80", "seventy", "65530"])

@@ -26,7 +26,13 @@ async def send(scene: Scene, event: str, booking: Booking, control_id: str, sent
     return siu.acknowledgement((await engine.post(scene.plan, path(scene), body)).body)[0]
 
 
-@step("3.1", "A booking is accepted, durable and becomes an appointment", "a", needs=("2",))
+@step(
+    "3.1",
+    "A booking is accepted, durable and becomes an appointment",
+    "a",
+    needs=("2",),
+    features=("F6.1", "F6.4", "F6.6"),
+)
 async def booked(scene: Scene) -> None:
     """AA, then a row; nothing of the patient stands in it in clear."""
     start = siu.whole_minute(scene.now() + timedelta(days=2))
@@ -41,7 +47,7 @@ async def booked(scene: Scene) -> None:
     scene.equal("no property shows number, name or CSN", "table Visits", found, [])
 
 
-@step("3.2", "Rescheduled, cancelled, no-show: each changes its appointment", "a", needs=("3.1",))
+@step("3.2", "Rescheduled, cancelled, no-show: each changes its appointment", "a", needs=("3.1",), features=("F6.4",))
 async def changed(scene: Scene) -> None:
     """S13 moves it; two more appointments are cancelled and missed."""
     moved = scene.facts["booking"].moved(scene.facts["booking"].start + timedelta(hours=3))
@@ -58,7 +64,7 @@ async def changed(scene: Scene) -> None:
         scene.equal(f"{event} leaves it {standing}", "table Visits", found, standing)
 
 
-@step("3.3", "Repeated and overtaken messages change nothing", "a", needs=("3.2",))
+@step("3.3", "Repeated and overtaken messages change nothing", "a", needs=("3.2",), features=("F6.6",))
 async def order(scene: Scene) -> None:
     """The same control id again is acknowledged again; a booking sent before the move does not undo it."""
     booking: Booking = scene.facts["booking"]
@@ -71,7 +77,7 @@ async def order(scene: Scene) -> None:
     scene.equal("the appointment keeps its newest time", "table Visits", row["start"], booking.start)
 
 
-@step("3.4", "Only the pinned certificate gets in", "a", needs=("3.1",))
+@step("3.4", "Only the pinned certificate gets in", "a", needs=("3.1",), features=("F6.2", "F6.5"))
 async def pinned(scene: Scene) -> None:
     """The front end passes any certificate whose key the client holds; who is let in is the connector's to judge."""
     body = siu.message("S12", Booking("9001009", scene.now() + timedelta(days=1), "(608)555-0109"), scene.now(), "X1")
@@ -89,7 +95,7 @@ async def pinned(scene: Scene) -> None:
     scene.equal("no appointment came of it", "table Visits", await keys(scene), before)
 
 
-@step("3.5", "What cannot be read is named, what is none of ours is rejected", "a", needs=("3.1",))
+@step("3.5", "What cannot be read is named, what is none of ours is rejected", "a", needs=("3.1",), features=("F6.6",))
 async def unreadable(scene: Scene) -> None:
     """AE with the field, AR for another type, AA for a scheduling event we do not act on, 4xx for transport."""
     booking = Booking("9001010", scene.now() + timedelta(days=1), "(608)555-0110")

@@ -29,7 +29,7 @@ def own_side() -> dict[str, Any]:
     return {"approver": {"oid": ana.oid, "upn": ana.upn}, "time_zone": "America/Chicago"}
 
 
-@step("2.1", "The operator enables Lamna Healthcare", "a", needs=("1",))
+@step("2.1", "The operator enables Lamna Healthcare", "a", needs=("1",), features=("F13.5",))
 async def enable(scene: Scene) -> None:
     """Only an operator of the operator's tenant can."""
     refused = await call(scene, "adam", "PUT", "/config/organisations", ORGANISATION)
@@ -40,7 +40,7 @@ async def enable(scene: Scene) -> None:
     scene.check("the organisation stands", "table Organisations", row["RowKey"], ok=row["RowKey"] == "lamna")
 
 
-@step("2.2", "An administrator adds a test connection", "a", needs=("2.1",))
+@step("2.2", "An administrator adds a test connection", "a", needs=("2.1",), features=("F2.3", "F2.7", "F2.13"))
 async def add(scene: Scene) -> None:
     """A draft: nobody else's tenant sees it, it may not be added twice, and it serves nobody."""
     new = {"organisation": "lamna", "environment": "test", "epic": epic_side(scene), "own": own_side()}
@@ -57,7 +57,7 @@ async def add(scene: Scene) -> None:
     scene.equal("another tenant does not see it", "the config API's answer", other.status, 404)
 
 
-@step("2.3", "The interface engine's certificate is pinned", "a", needs=("2.2",))
+@step("2.3", "The interface engine's certificate is pinned", "a", needs=("2.2",), features=("F6.2",))
 async def pin(scene: Scene) -> None:
     """The public half only; a private key or an expired certificate is refused with the reason."""
     for name, why in (("engine_key", "a private key"), ("expired_cert", "an expired certificate")):
@@ -69,7 +69,7 @@ async def pin(scene: Scene) -> None:
     scene.check("its key is pinned", "table Connections", "found", ok=fingerprint in row["settings"])
 
 
-@step("2.4", "The approver signs in to Epic and approves", "a", needs=("2.3",))
+@step("2.4", "The approver signs in to Epic and approves", "a", needs=("2.3",), features=("F2.10", "F3.1", "F3.4"))
 async def approve(scene: Scene) -> None:
     """Validated by discovery, approved by the named person after Epic's own sign-in."""
     before = await change(scene, "adam", "POST", "/validation")

@@ -1,0 +1,164 @@
+"""Who is in a call, folded from what Graph says about it (microsoft-apis.md 2a).
+
+Graph delivers late, twice and out of order. Of each participant we keep what was seen and when; a person's
+connects and disconnects follow from all of it, so any order of deliveries ends in the same story.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Literal
+
+from shared.domain.connection import Model
+from shared.domain.visit import Change, Person, Presence, Sighting
+from shared.errors import Broken
+
+#: A patient who launched and does not show up for this long is not who knocks now.
+FROM_LAUNCH_TO_LOBBY = timedelta(hours=2)
+#: More than anybody can join and leave; protects a row from a broken feed.
+_MOST_SIGHTINGS = 200
+
+
+class Seen(Model):
+    """One participant in one event.
+
+    participant   Graph's id; a guest who rejoins gets a new one
+    oid, tenant   of a signed-in user; None for guests, phones and other kinds
+    name          as shown in the roster; sealed wherever it rests, gone when the visit closes
+    """
+
+    participant: str
+    presence: Presence
+    oid: str | None = None
+    tenant: str | None = None
+    name: str | None = None
+
+
+class Happened(Model):
+    """One call event, in our words."""
+
+    id: str
+    kind: Literal["started", "ended", "roster"]
+    at: datetime
+    seen: tuple[Seen, ...] = ()
+
+
+def read(document: Any) -> Happened:
+    """A decrypted event. Keys are read in any case: live payloads are said to be PascalCase. Raises `Broken`."""
+    event = _lower(document)
+    try:
+        kind = _KINDS[str(event["eventtype"]).rpartition(".")[2].lower()]
+        changes = event.get("participants@delta", [])
+        seen = tuple(_seen(change) for change in changes)
+        return Happened(id=event["id"], kind=kind, at=event["eventdatetime"], seen=seen)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Broken("a call event that no contract knows") from None
+
+
+_KINDS: dict[str, Literal["started", "ended", "roster"]] = {
+    "callstarted": "started",
+    "callended": "ended",
+    "rosterupdated": "roster",
+}
+
+
+def _seen(change: Mapping[str, Any]) -> Seen:
+    identity = (change.get("info") or {}).get("identity") or {}
+    user = identity.get("user") or {}
+    named = next((one for one in identity.values() if isinstance(one, dict) and one.get("displayname")), {})
+    gone = change.get("removedstate") is not None
+    presence: Presence = "left" if gone else "lobby" if change.get("isinlobby") else "in"
+    return Seen(
+        participant=change["id"],
+        presence=presence,
+        oid=user.get("id"),
+        tenant=user.get("tenantid"),
+        name=named.get("displayname"),
+    )
+
+
+def _lower(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name).lower(): _lower(one) for name, one in value.items()}
+    return [_lower(one) for one in value] if isinstance(value, list) else value
+
+
+def whose(seen: Seen, people: Iterable[Person], at: datetime, *, group: bool) -> Person | None:
+    """The person a participant is, or None: nobody is guessed.
+
+    A participant keeps the person it was first seen as. A user of Entra is the staff member with that object id.
+    A guest is the patient, or proxy, who launched and is not in yet, when only one such can be meant: in a visit
+    of one patient because there is nobody else, in a group because the names agree.
+    """
+    everybody = list(people)
+    for person in everybody:
+        if seen.participant in person.participants or (seen.oid and seen.oid == person.oid):
+            return person
+    if seen.oid:
+        return None
+    waiting = [person for person in everybody if _may_be(person, at)]
+    named = [person for person in waiting if person.name_key and person.name_key == seen.name]
+    if len(named) == 1:
+        return named[0]
+    return waiting[0] if len(waiting) == 1 and not group else None
+
+
+def _may_be(person: Person, at: datetime) -> bool:
+    """Launched as a patient or proxy, lately enough, and not in the call now."""
+    if person.role not in {"patient", "proxy"} or person.launched_at is None or is_connected(person):
+        return False
+    return person.launched_at - timedelta(minutes=1) <= at <= person.launched_at + FROM_LAUNCH_TO_LOBBY
+
+
+def after(person: Person, participant: str, sighting: Sighting) -> Person:
+    """The person once one more thing was seen of one of their participants; the same object when it is known."""
+    before = person.participants.get(participant, ())
+    if sighting in before or len(before) >= _MOST_SIGHTINGS:
+        return person
+    seen = person.participants | {participant: tuple(sorted((*before, sighting), key=lambda one: one.at))}
+    story = tuple(_story(seen))
+    return person.model_copy(
+        update={"participants": seen, "story": story, "changes": (*person.changes, *_news(person.story, story))}
+    )
+
+
+def is_connected(person: Person) -> bool:
+    """In the lobby or in the call, as far as is known."""
+    return bool(person.story) and person.story[-1].status == "connected"
+
+
+def gone(person: Person, at: datetime) -> Person:
+    """Everybody's end: whoever was still in has left."""
+    for participant, sightings in person.participants.items():
+        if sightings[-1].presence != "left":
+            person = after(person, participant, Sighting(at=max(at, sightings[-1].at), presence="left"))
+    return person
+
+
+def _story(participants: Mapping[str, tuple[Sighting, ...]]) -> Iterator[Change]:
+    """Connects and disconnects of a person over all devices: connected while any of them waits or is in.
+
+    The lobby counts: what a clinician needs to see is that the patient is there (F7.4, F10.2). Someone who is
+    first seen leaving was never seen here, and has no story.
+    """
+    moments = sorted(
+        (sighting.at, participant, sighting.presence)
+        for participant, sightings in participants.items()
+        for sighting in sightings
+    )
+    here: set[str] = set()
+    connected = False
+    for at, same in groupby(moments, key=lambda moment: moment[0]):
+        for _, participant, presence in same:
+            here = here - {participant} if presence == "left" else here | {participant}
+        if bool(here) != connected:
+            connected = bool(here)
+            yield Change(status="connected" if connected else "disconnected", at=at)
+
+
+def _news(told: tuple[Change, ...], story: tuple[Change, ...]) -> tuple[Change, ...]:
+    """What has to be told on top of what was: all from the first difference, so the end of it is true again."""
+    same = 0
+    while same < min(len(told), len(story)) and told[same] == story[same]:
+        same += 1
+    return story[same:]

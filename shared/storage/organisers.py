@@ -1,0 +1,32 @@
+"""Organisers: how many meetings a pool account has been given this month, against Graph's limit per user."""
+
+from collections.abc import Sequence
+
+from shared.errors import Later
+from shared.storage.names import Table
+from shared.storage.tables import Tables, settled
+
+#: Graph allows 2,000 a user and month (microsoft-apis.md 1); what is left is for meetings people make themselves.
+MOST_PER_MONTH = 1900
+
+
+class Organisers:
+    """One row per account and month."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def take(self, tenant: str, month: str, pool: Sequence[str]) -> str:
+        """The least used account of the pool, one meeting added to it; `Later` when all are full or there is none."""
+        return await settled(lambda: self._take(f"{tenant}|{month}", pool))
+
+    async def _take(self, partition: str, pool: Sequence[str]) -> str:
+        used = {row["RowKey"]: row for row in await self._tables.partition(Table.ORGANISERS, partition)}
+        account = min(pool, key=lambda oid: used.get(oid, {"meetings": 0})["meetings"], default=None)
+        if account is None:
+            raise Later("organiser pool")
+        row = used.get(account, {"PartitionKey": partition, "RowKey": account, "meetings": 0})
+        if row["meetings"] >= MOST_PER_MONTH:
+            raise Later("organiser pool")
+        await self._tables.save(Table.ORGANISERS, row | {"meetings": row["meetings"] + 1})
+        return account

@@ -1,0 +1,42 @@
+"""Texts: one row per text, in the partition of its connection and of the day it was planned for."""
+
+from enum import Enum
+from typing import Any
+
+from shared.domain.texts import Text
+from shared.storage.names import Table
+from shared.storage.tables import Row, Tables
+
+
+def partition(connection: str, day: str) -> str:
+    """Where the texts of a connection's day lie; `day` (YYYYMMDD) is the order's, never the clock's."""
+    return f"{connection}|{day}"
+
+
+class Texts:
+    """Reads and writes texts. No row holds a phone number or words."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def find(self, day: str, text_id: str) -> tuple[Text, Row] | None:
+        """A text of a partition, and the row it was read from."""
+        row = await self._tables.get(Table.TEXTS, day, text_id)
+        if row is None:
+            return None
+        return Text.model_validate({name: row[name] for name in Text.model_fields if name in row}), row
+
+    async def save(self, day: str, text_id: str, text: Text, read: Row | None) -> None:
+        """Write a text over the row it was read from; `Conflict` when that changed, or now exists."""
+        row = {"PartitionKey": day, "RowKey": text_id} | _columns(text)
+        if read:
+            row["etag"] = read["etag"]
+        await self._tables.save(Table.TEXTS, row)
+
+
+def _columns(text: Text) -> Row:
+    return {name: _plain(value) for name, value in text.model_dump().items() if value not in {None, ""}}
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value

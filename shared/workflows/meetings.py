@@ -1,0 +1,109 @@
+"""One meeting per visit, whoever comes first; made ahead of time, so that a launch calls no Graph.
+
+The row first: organiser and times are fixed in it before Graph is asked, so a repeated request asks for the very
+same meeting (Graph knows it by organiser and external id). The address is given out only when the door is set.
+"""
+
+from typing import Protocol
+
+from shared.clients.graph import Graph
+from shared.clock import Clock
+from shared.domain.configuration import tenant_of
+from shared.domain.visit import Meeting, Visit, length
+from shared.errors import Later
+from shared.messages import MeetingRequest
+from shared.storage.appointments import Appointments
+from shared.storage.connections import Connections
+from shared.storage.lookups import Kind, Lookups
+from shared.storage.organisers import Organisers
+from shared.storage.tables import settled
+from shared.storage.visits import Visits
+from shared.telemetry import outcome
+
+
+class Deps(Protocol):
+    """What meetings need of the process."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def appointments(self) -> Appointments: ...
+    @property
+    def visits(self) -> Visits: ...
+    @property
+    def organisers(self) -> Organisers: ...
+    @property
+    def lookups(self) -> Lookups: ...
+    @property
+    def graph(self) -> Graph: ...
+
+
+async def provide(request: MeetingRequest, deps: Deps) -> None:
+    """Make the meeting of a booked appointment, or give it the appointment's new times.
+
+    A cancelled one keeps what it has: it may be reinstated, and an unused meeting expires by itself.
+    """
+    found = await deps.appointments.find(request.key)
+    if found is None or found[0].version != request.version or found[0].csn is None:
+        return
+    appointment = found[0]
+    if appointment.facts.standing != "booked" or appointment.facts.start is None:
+        return
+    joined = await deps.lookups.find(Kind.SESSION, request.key)
+    if joined and joined["target"] != request.key:
+        return  # a group's room has taken this appointment in
+    wanted = Visit(
+        connection=appointment.connection,
+        key=appointment.key,
+        session=appointment.csn,
+        start=appointment.facts.start,
+        end=length(appointment.facts.start, appointment.facts.end),
+    )
+    await ensure(wanted, deps)
+
+
+async def ensure(wanted: Visit, deps: Deps) -> Visit:
+    """The visit with its meeting ready at the wanted times. Safe to repeat from anywhere, at the same time."""
+    visit = await settled(lambda: _claim(wanted, deps))
+    if visit.settled:
+        return visit
+    meeting = visit.meeting
+    if meeting is None:
+        raise Later("organiser pool")
+    tenant = str(tenant_of(visit.connection))
+    made = await deps.graph.create_or_get(tenant, meeting.organiser, visit.key, visit.start, visit.end)
+    await deps.graph.guard(tenant, meeting.organiser, made.id, visit.start, visit.end)
+    ready = meeting.model_copy(
+        update={"id": made.id, "join_url": made.join_url, "ready": True, "start": visit.start, "end": visit.end}
+    )
+    await deps.lookups.put(Kind.MEETING, made.join_url, visit.key)
+    visit = await settled(lambda: _store(visit.key, ready, deps))
+    outcome("meeting ready", visit=visit.key)
+    return visit
+
+
+async def _claim(wanted: Visit, deps: Deps) -> Visit:
+    """The visit's row with an organiser and the wanted times in it."""
+    known = await deps.visits.find(wanted.key)
+    visit = known.visit or wanted
+    if visit.meeting is None:
+        connection, _ = await deps.connections.find(visit.connection)
+        month = visit.start.strftime("%Y%m")
+        pool = [str(oid) for oid in connection.own.organisers]
+        organiser = await deps.organisers.take(str(connection.tenant), month, pool)
+        visit = visit.model_copy(update={"meeting": Meeting(organiser=organiser, month=month)})
+    visit = visit.model_copy(update={"start": wanted.start, "end": wanted.end})
+    if visit != known.visit:
+        await deps.visits.save(known, visit)
+    return visit
+
+
+async def _store(key: str, ready: Meeting, deps: Deps) -> Visit:
+    known = await deps.visits.find(key)
+    if known.visit is None or known.visit.meeting is None:
+        raise Later("visit")
+    visit = known.visit.model_copy(update={"meeting": ready})
+    await deps.visits.save(known, visit)
+    return visit

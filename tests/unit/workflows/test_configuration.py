@@ -1,0 +1,101 @@
+"""Set-up's order of writes: a FHIR base URL belongs to one connection, also after a failure in between."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.clients.entra import Caller
+from shared.clock import Clock
+from shared.domain.connection import Connection
+from shared.errors import Code, Later, Refused
+from shared.storage.connections import Connections
+from shared.storage.lookups import Kind, Lookups
+from shared.workflows import configuration
+from tests.conftest import StandingClock, Store
+from tests.unit.domain.connections import BASE, LAMNA, epic_side, own_side
+
+NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+ADAM = Caller(str(LAMNA.tenant), "c0000000-0000-4000-8000-000000000002", frozenset(), frozenset(), False, "portal")
+ELSEWHERE = epic_side(fhir_base_url="https://elsewhere.example/FHIR")
+
+
+@dataclass(frozen=True)
+class Deps:
+    """What set-up needs; nothing here asks Epic."""
+
+    connections: Connections
+    lookups: Lookups
+    clock: Clock
+    epic: object = None
+
+
+class FailingConnections(Connections):
+    """Storage fails when a connection is written."""
+
+    async def save(self, *_: object, **__: object) -> None:
+        raise Later("storage")
+
+
+@pytest.fixture
+async def deps(store: Store) -> Deps:
+    clock = StandingClock(moment=NOW)
+    made = Deps(Connections(store.tables), Lookups(store.tables, clock), clock)
+    await made.connections.enable(LAMNA)
+    return made
+
+
+async def drafted(deps: Deps, base: str = BASE) -> Connection:
+    return await configuration.draft("lamna", "test", epic_side(fhir_base_url=base), own_side(), ADAM, deps)
+
+
+async def taken(deps: Deps, base: str = BASE) -> bool:
+    try:
+        await drafted(deps, base)
+    except Refused as refusal:
+        return refusal.code == Code.FHIR_BASE_TAKEN
+    return False
+
+
+async def test_a_base_url_is_taken_for_good_by_a_connection_that_was_saved(deps: Deps):
+    await drafted(deps)
+    assert await taken(deps)
+    assert await taken(replace(deps, clock=StandingClock(moment=NOW + timedelta(days=365))))
+
+
+async def test_a_claim_whose_connection_was_never_saved_is_free_after_a_while(deps: Deps, store: Store):
+    with pytest.raises(Later):
+        await drafted(replace(deps, connections=FailingConnections(store.tables)))
+    assert await taken(deps)
+    assert not await taken(replace(deps, clock=StandingClock(moment=NOW + timedelta(minutes=11))))
+
+
+async def test_a_proposal_that_lost_its_race_keeps_no_base_url(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.suspend(connection, etag, ADAM, deps, stopped=True)
+    with pytest.raises(Refused) as refused:
+        await configuration.propose(connection, etag, ELSEWHERE, ADAM, deps)
+    assert refused.value.code == Code.CHANGED_MEANWHILE
+    assert await taken(deps)
+    assert not await taken(deps, ELSEWHERE.fhir_base_url)
+
+
+async def test_a_proposal_that_lost_to_the_same_proposal_leaves_it_its_base_url(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.propose(connection, etag, ELSEWHERE, ADAM, deps)
+    with pytest.raises(Refused):
+        await configuration.propose(connection, etag, ELSEWHERE, ADAM, deps)
+    assert await taken(deps, ELSEWHERE.fhir_base_url)
+
+
+async def test_the_base_url_of_what_serves_stays_while_another_is_proposed(deps: Deps):
+    connection = await drafted(deps)
+    serving = connection.model_copy(update={"active": epic_side(), "pending": None, "change": 2})
+    _, etag = await deps.connections.find(connection.id)
+    await deps.connections.save(serving, etag, who="ana", did="approved", at=NOW)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.propose(serving, etag, ELSEWHERE, ADAM, deps)
+    assert await taken(deps)
+    assert (await deps.lookups.find(Kind.FHIR_BASE, ELSEWHERE.fhir_base_url))["target"] == connection.id
