@@ -136,6 +136,8 @@ async def remove_certificate(req: func.HttpRequest) -> func.HttpResponse:
     who = await caller(req, "ConfigAdmin")
     connection, etag = await changing(req, who)
     kept = tuple(pin for pin in connection.own.certificates if pin.spki != req.route_params["spki"])
+    if kept == connection.own.certificates:
+        raise Refused(Code.NOT_FOUND)
     return told(await configuration.set_certificates(connection, etag, kept, who, deps()))
 
 

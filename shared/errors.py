@@ -42,6 +42,8 @@ class Code(StrEnum):
     NOT_ENTITLED = "not-entitled"
     # a launch
     ISSUER_UNKNOWN = "issuer-unknown"
+    LAUNCH_EMPTY = "launch-empty"
+    LAUNCH_ROLE = "launch-role"
     LAUNCH_STALE = "launch-stale"
     LAUNCH_REPLAYED = "launch-replayed"
     EPIC_REFUSED = "epic-refused"
@@ -87,6 +89,8 @@ CATALOGUE: dict[Code, Entry] = {
     Code.WRONG_STATE: Entry(409, "This cannot be done in the present state."),
     Code.NOT_ENTITLED: Entry(403, "The organisation is not entitled to the production environment."),
     Code.ISSUER_UNKNOWN: Entry(403, "This Epic system is not the one the connection was approved for."),
+    Code.LAUNCH_EMPTY: Entry(400, "Epic did not say which visit to start. Please begin it from your schedule or MyChart."),
+    Code.LAUNCH_ROLE: Entry(403, "This way in is for somebody else. Please begin the visit from your own Epic."),
     Code.LAUNCH_STALE: Entry(400, "This start took too long. Please begin the visit again."),
     Code.LAUNCH_REPLAYED: Entry(400, "This start has been used already. Please begin the visit again."),
     Code.EPIC_REFUSED: Entry(502, "Epic did not let the visit start."),

@@ -24,7 +24,7 @@ _DEPS = "shared.bootstrap.Deps"
 _PEERS = "shared.clients."
 _PUT = "shared.storage.queues.Queues.put"
 
-type Callable_ = ast.FunctionDef | ast.AsyncFunctionDef
+type Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Reached:
 class Unit:
     """One function or method, with what the names in it mean. `owner`: the class of a method, as a full name."""
 
-    node: Callable_
+    node: Function
     module: str
     owner: str | None
 
@@ -88,8 +88,9 @@ class Source:
         """Full name of a message class -> name of its queue."""
         queues = self.members("Queue")
         found = {}
-        for node in self._trees["shared.messages"].body:
-            for line in node.body if isinstance(node, ast.ClassDef) else []:
+        classes = [node for node in self._trees["shared.messages"].body if isinstance(node, ast.ClassDef)]
+        for node in classes:
+            for line in node.body:
                 if isinstance(line, ast.AnnAssign) and ast.unparse(line.target) == "queue" and line.value:
                     found[f"shared.messages.{node.name}"] = queues[ast.unparse(line.value).removeprefix("Queue.")]
         return found
@@ -98,8 +99,8 @@ class Source:
         """Members of an enumeration in shared/storage/names.py."""
         tree = self._trees["shared.storage.names"]
         (node,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == enum)
-        pairs = [line for line in node.body if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant)]
-        return {ast.unparse(line.targets[0]): str(line.value.value) for line in pairs}  # type: ignore[attr-defined]
+        lines = [line for line in node.body if isinstance(line, ast.Assign)]
+        return {ast.unparse(line.targets[0]): str(ast.literal_eval(line.value)) for line in lines}
 
     def triggers(self) -> list[Trigger]:
         """Every function that Azure would index, group by group."""
@@ -187,7 +188,7 @@ class Source:
         units = {name.removeprefix(f"{_DEPS}."): unit for name, unit in self.units.items() if name.startswith(_DEPS)}
         return {name: names[kind] for name, unit in units.items() if (kind := _kind(unit.node.returns)) in names}
 
-    def _arguments(self, node: Callable_, module: str) -> dict[str, str]:
+    def _arguments(self, node: Function, module: str) -> dict[str, str]:
         names = self.names[module]
         return {one.arg: names[kind] for one in _all(node.args) if (kind := _kind(one.annotation)) in names}
 
@@ -209,7 +210,7 @@ def _module(root: Path, path: Path) -> str:
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _functions(node: ast.Module | ast.ClassDef) -> list[Callable_]:
+def _functions(node: ast.Module | ast.ClassDef) -> list[Function]:
     return [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
@@ -227,7 +228,7 @@ def _apps(tree: ast.Module) -> dict[str, str]:
     """Function group -> role of the app that registers it, from the two branches of function_app.py."""
     (choice,) = (node for node in tree.body if isinstance(node, ast.If))
     hl7, main = ({name.name for node in part for name in _imported(node)} for part in (choice.body, choice.orelse))
-    return {group: "hl7" for group in hl7} | {group: "main" for group in main}
+    return dict.fromkeys(hl7, "hl7") | dict.fromkeys(main, "main")
 
 
 def _imported(node: ast.stmt) -> list[ast.alias]:

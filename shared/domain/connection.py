@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from shared.domain import phone
 from shared.domain.hl7v2.event import Action
 from shared.domain.hl7v2.settings import FieldMap, IdField
+from shared.errors import Code, Refused
 
 Environment = Literal["test", "production"]
 PendingState = Literal["draft", "validated", "needs-approval"]
@@ -49,6 +50,9 @@ Https = Annotated[str, AfterValidator(_https), Field(max_length=2000)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Region = Annotated[str, AfterValidator(_region)]
 OrganisationId = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+#: As Content-Security-Policy writes it; one label may be a wildcard.
+Origin = Annotated[str, Field(pattern=r"^https://(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?$", max_length=200)]
+ContextName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
@@ -143,6 +147,31 @@ class SmsSetup(Model):
         return self.may_send_for_us and self.patients_have_consented
 
 
+class ContextNames(Model):
+    """What the members of CONTEXT are called in the hospital's launch records (epic.md 1.3). Case does not matter."""
+
+    csn: ContextName = "csn"
+    session: ContextName = "sessionId"
+    external_id: ContextName = "externalId"
+    department: ContextName = "departmentId"
+    first_name: ContextName = "fname"
+    last_name: ContextName = "lname"
+
+
+class LaunchSetup(Model):
+    """How people come in from Epic.
+
+    frame_ancestors          origins that may show the launch page in a frame; none: only the FHIR base's own
+    patient_early_minutes    how long before the start patients may come in (F8.12); staff always may
+    late_minutes             how long after the end anybody may
+    """
+
+    frame_ancestors: tuple[Origin, ...] = Field(default=(), max_length=10)
+    patient_early_minutes: int = Field(default=30, ge=0, le=1440)
+    late_minutes: int = Field(default=240, ge=0, le=1440)
+    context: ContextNames = ContextNames()
+
+
 class OwnSide(Model):
     """What applies at once."""
 
@@ -152,6 +181,7 @@ class OwnSide(Model):
     hl7: Hl7Setup = Hl7Setup()
     certificates: tuple[EngineCertificate, ...] = Field(default=(), max_length=2)
     sms: SmsSetup = SmsSetup()
+    launch: LaunchSetup = LaunchSetup()
     organisers: tuple[UUID, ...] = Field(default=(), max_length=50)
 
     @property
@@ -190,6 +220,13 @@ class Connection(Model):
     suspended: bool = False
     change: int = 1
     revision: int = 0
+
+    @property
+    def approved(self) -> EpicSide:
+        """The side that serves; refuses when there is none."""
+        if self.active is None:
+            raise Refused(Code.CONNECTION_NOT_SERVING)
+        return self.active
 
     @property
     def serves(self) -> bool:

@@ -15,6 +15,10 @@ from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.queues import Queues
 from shared.storage.sealing import Pseudonyms
+from shared.storage.tables import Conflict, Row
+
+#: A claim is followed by its connection's row within one request.
+_SAVED_WITHIN = timedelta(minutes=10)
 
 
 class Deps(Protocol):
@@ -61,7 +65,12 @@ async def propose(connection: Connection, etag: str, epic: EpicSide, who: Caller
     """Ask Epic's side to become something else; what serves goes on serving."""
     await _claim_base(connection.id, epic, deps)
     changed = configuration.proposed(connection, epic)
-    await _save(changed, etag, "proposed", who, deps)
+    try:
+        await _save(changed, etag, "proposed", who, deps)
+    except Refused:  # somebody else was faster: what only this proposal claimed is free again
+        current, _ = await deps.connections.find(connection.id)
+        await _free_bases(changed, current, deps)
+        raise
     await _free_bases(connection, changed, deps)
     return changed
 
@@ -158,11 +167,29 @@ async def _save(connection: Connection, etag: str | None, did: str, who: Caller,
 
 
 async def _claim_base(connection_id: str, epic: EpicSide, deps: Deps) -> None:
-    if await deps.lookups.claim(Kind.FHIR_BASE, epic.fhir_base_url, connection_id):
+    base, now = epic.fhir_base_url, deps.clock.now()
+    if await deps.lookups.claim(Kind.FHIR_BASE, base, connection_id, at=now):
         return
-    row = await deps.lookups.find(Kind.FHIR_BASE, epic.fhir_base_url)
-    if row is None or row["target"] != connection_id:
+    row = await deps.lookups.find(Kind.FHIR_BASE, base)
+    if row and row["target"] == connection_id:
+        return
+    if row is None or not await _abandoned(row, base, now, deps):
         raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
+    try:
+        await deps.lookups.save(row | {"target": connection_id, "at": now})
+    except Conflict:
+        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url") from None
+
+
+async def _abandoned(row: Row, base: str, now: datetime, deps: Deps) -> bool:
+    """True for a claim whose connection was never saved with it: storage failed, or the process died in between."""
+    if now - row["at"] < _SAVED_WITHIN:
+        return False
+    try:
+        holder, _ = await deps.connections.find(row["target"])
+    except Refused:
+        return True
+    return base not in _bases(holder)
 
 
 async def _free_bases(before: Connection, after: Connection, deps: Deps) -> None:

@@ -154,12 +154,13 @@ async def test_a_claimed_principal_header_changes_nobody(scene: Scene):
         assert answer.status == 401
 
 
-async def test_with_entra_away_a_caller_is_asked_to_come_again(scene: Scene):
-    """A key that is not cached is looked up; while that fails nobody is let in and nothing breaks."""
-    await scene.fault("entra", route="/keys", do="status", status=503)
+async def test_with_entra_away_known_keys_still_open_and_unknown_ones_do_not(scene: Scene):
+    true = await minted(scene, kind="user", user="adam")
     unknown = await minted(scene, kind="user", user="adam", key="unknown")
-    answer = await send(scene, unknown, "GET", "/config/connections")
-    assert answer.status in {401, 503}
+    assert (await send(scene, true, "GET", "/config/connections")).status == 200
+    await scene.fault("entra", route="/keys", do="status", status=503)
+    refused(await send(scene, unknown, "GET", "/config/connections"), 401, "token-refused")
+    assert (await send(scene, true, "GET", "/config/connections")).status == 200
 
 
 # --- what is sent
@@ -373,6 +374,18 @@ async def test_a_server_without_smart_launch_is_named(draft: Scene):
     other = draft.plan.urls["epic"] + world.EPIC_INSTANCES["test"]
     for url in (f"{other}/api/FHIR/DSTU2/nothing", f"{draft.plan.urls['acs']}/api/FHIR/R4"):
         refused(await based(draft, url), 422, "fhir-base-invalid")
+
+
+async def test_a_server_from_before_smart_configuration_is_found_by_its_capability_statement(draft: Scene):
+    instance = f"{draft.plan.urls['epic']}/_sandbox/instances/test"
+    alias = epic_side(draft)["fhir_base_url"].replace("/R4", "/DSTU2")
+    async with draft.http.patch(instance, json={"smart_configuration": False}) as changed:
+        changed.raise_for_status()
+    try:
+        answer = await based(draft, alias)
+    finally:
+        await draft.http.patch(instance, json={"smart_configuration": True})
+    assert (answer.status, answer.body["pending"]["state"]) == (200, "needs-approval")
 
 
 async def test_discovery_that_redirects_is_not_followed(draft: Scene):

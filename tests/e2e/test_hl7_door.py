@@ -249,6 +249,8 @@ async def test_a_certificate_is_rolled_over_without_a_gap(connection: Scene):
         assert codes(await post(connection, booked(connection), certificate=who)) == ["AA"]
     third = await change(connection, "adam", "POST", "/certificates", certified(connection, "third"))
     assert (third.status, third.body["code"]) == (409, "wrong-state")
+    absent = await change(connection, "adam", "DELETE", f"/certificates/{'0' * 64}")
+    assert (absent.status, absent.body["code"]) == (404, "not-found")
     old = before.body["own"]["certificates"][0]["spki"]
     assert len((await change(connection, "adam", "DELETE", f"/certificates/{old}")).body["own"]["certificates"]) == 1
     transport_refusal(await post(connection, booked(connection)), 403, "certificate-refused")

@@ -315,6 +315,8 @@ def test_an_app_loads_only_what_its_role_needs(world: plan.Plan, role: str):
 FUNCTIONS: dict[str, dict[str, str]] = {
     "hl7": {"hl7v2": "POST /hl7v2/{connection}"},
     "main": {
+        # agenda
+        "dispatch_due": "timer 0 * * * * *",
         # config
         "enable_organisation": "PUT /config/organisations",
         "add_connection": "POST /config/connections",
@@ -326,6 +328,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "change_own_side": "PUT /config/connections/{connection}/own",
         "add_certificate": "POST /config/connections/{connection}/certificates",
         "remove_certificate": "DELETE /config/connections/{connection}/certificates/{spki}",
+        "allow_number": "POST /config/connections/{connection}/allow-list",
         "suspend_connection": "PUT /config/connections/{connection}/suspension",
         "validate_connection": "POST /config/connections/{connection}/validation",
         "begin_approval": "POST /config/connections/{connection}/approvals",
@@ -336,6 +339,15 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "healthz": "GET /healthz",
         # schedule
         "on_scheduling_event": "queue scheduling-events",
+        # sms
+        "send_sms": "queue sms-outbound",
+        "on_receipt": "queue sms-receipts",
+        "sms_events": "POST /sms/events",
+        "sms_events_allowed": "OPTIONS /sms/events",
+        "show_held_texts": "GET /config/connections/{connection}/held-texts",
+        "decide_held_texts": "POST /config/connections/{connection}/held-texts",
+        # upkeep
+        "on_upkeep": "queue upkeep",
     },
 }
 

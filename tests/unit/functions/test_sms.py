@@ -47,11 +47,11 @@ async def ask(route: Any, method: str, body: Any = None, **more: Any) -> func.Ht
     return answer
 
 
-async def events(body: Any, secret: str = "event-grid-secret") -> func.HttpResponse:
-    return await ask(sms.sms_events, "POST", body, params={"code": secret})
+async def events(body: Any, code: str = "event-grid-secret") -> func.HttpResponse:
+    return await ask(sms.sms_events, "POST", body, params={"code": code})
 
 
-def code(answer: func.HttpResponse) -> Any:
+def error_code(answer: func.HttpResponse) -> Any:
     return json.loads(answer.get_body())["code"]
 
 
@@ -77,7 +77,7 @@ async def test_unknown_events_are_taken_so_that_nobody_repeats_them(world: World
 )
 async def test_what_is_refused_says_why(world: World, body: Any, secret: str, status: int, word: str) -> None:
     answer = await events(body, secret)
-    assert (answer.status_code, code(answer)) == (status, word)
+    assert (answer.status_code, error_code(answer)) == (status, word)
 
 
 async def test_a_queue_that_takes_nothing_is_503(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
