@@ -11,7 +11,7 @@ if settings().role == "hl7":
 
     app.register_functions(hl7.bp)
 else:
-    from functions import agenda, config, keys, schedule, sms, upkeep
+    from functions import agenda, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, writeback
 
-    for group in (agenda, config, keys, schedule, sms, upkeep):
+    for group in (agenda, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, writeback):
         app.register_functions(group.bp)

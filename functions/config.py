@@ -1,13 +1,16 @@
 """The config API: set-up by operator and administrator, approval by the named approver."""
 
+from typing import Annotated
 from uuid import UUID
 
 import azure.functions as func
+from pydantic import Field, TypeAdapter, ValidationError
 
 from shared.access import caller, parsed
 from shared.bootstrap import deps
 from shared.clients.entra import Caller
 from shared.domain import certificates
+from shared.domain.configuration import AppName, warnings
 from shared.domain.connection import Connection, Environment, EpicSide, Model, Organisation, OrganisationId, OwnSide
 from shared.errors import Code, Refused
 from shared.web import answer, answered, if_match, page, shown
@@ -15,6 +18,7 @@ from shared.workflows import approval, configuration
 
 bp = func.Blueprint()
 _LARGEST_CER = 16_000
+_APP: TypeAdapter[AppName] = TypeAdapter(AppName)
 
 
 class NewConnection(Model):
@@ -30,6 +34,12 @@ class TestNumber(Model):
     """A phone number of the staff who test."""
 
     number: str
+
+
+class ClientSecret(Model):
+    """What Epic's registration showed once for an app."""
+
+    secret: Annotated[str, Field(min_length=1, max_length=500, repr=False)]
 
 
 class Suspension(Model):
@@ -141,6 +151,16 @@ async def remove_certificate(req: func.HttpRequest) -> func.HttpResponse:
     return told(await configuration.set_certificates(connection, etag, kept, who, deps()))
 
 
+@bp.route("config/connections/{connection}/secrets/{app}", methods=["PUT"])
+@answered
+async def set_client_secret(req: func.HttpRequest) -> func.HttpResponse:
+    """Give the client secret of an app whose Epic takes no signed assertion. It cannot be read again."""
+    who = await caller(req, "ConfigAdmin")
+    app = _app(req.route_params["app"])
+    connection, etag = await changing(req, who)
+    return told(await configuration.set_secret(connection, etag, app, parsed(ClientSecret, req).secret, who, deps()))
+
+
 @bp.route("config/connections/{connection}/allow-list", methods=["POST"])
 @answered
 async def allow_number(req: func.HttpRequest) -> func.HttpResponse:
@@ -198,6 +218,13 @@ async def approve(req: func.HttpRequest) -> func.HttpResponse:
     return told(await approval.finish(connection, etag, req.route_params["attempt"], who, deps()))
 
 
+def _app(name: str) -> AppName:
+    try:
+        return _APP.validate_python(name)
+    except ValidationError:
+        raise Refused(Code.NOT_FOUND) from None
+
+
 async def changing(req: func.HttpRequest, who: Caller) -> tuple[Connection, str]:
     """The connection a change is meant for, as the caller last read it."""
     read = if_match(req)
@@ -210,4 +237,5 @@ async def changing(req: func.HttpRequest, who: Caller) -> tuple[Connection, str]
 def told(connection: Connection, status: int = 200) -> func.HttpResponse:
     """A connection as JSON with its ETag."""
     location = {"Location": f"/config/connections/{connection.id}"} if status == 201 else {}
-    return answer(connection.model_dump(mode="json"), status, etag=str(connection.change), **location)
+    body = connection.model_dump(mode="json") | {"warnings": warnings(connection)}
+    return answer(body, status, etag=str(connection.change), **location)

@@ -13,5 +13,5 @@ bp = func.Blueprint()
 
 @bp.queue_trigger("message", queue_name=Queue.MEETING_REQUESTS, connection=STORAGE)
 async def provision(message: func.QueueMessage) -> None:
-    """Make one meeting ready."""
-    await work(message, MeetingRequest, meetings.provide, deps())
+    """Ask Graph for a meeting, or to be told of its call."""
+    await work(message, MeetingRequest, meetings.serve, deps())

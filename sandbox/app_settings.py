@@ -39,6 +39,7 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "ACS_ENDPOINT": plan.urls["acs"],
         "ACS_ACCESS_KEY": world.ACS_ACCESS_KEY,
         "EVENT_GRID_AUDIENCE": world.API_APP,
+        "NOTIFICATION_KEYS": json.dumps([{"kid": "notifications-1", "pem": _both(plan, "encryption")}]),
         "GRAPH_URL": plan.urls["graph"],
         "TEAMS_HOSTS": plan.urls["graph"].removeprefix("https://"),
         "OUTBOUND_PORTS": ",".join(str(port) for port in sorted(plan.ports.values())),
@@ -65,6 +66,10 @@ def _storage(plan: Plan) -> dict[str, str]:
             "IDENTITY_HEADER": world.MANAGED_IDENTITY_HEADER,
         }
     return {"ConnectorStorage": plan.storage_connection}
+
+
+def _both(plan: Plan, name: str) -> str:
+    return plan.path(f"{name}_key").read_text() + plan.path(f"{name}_cert").read_text()
 
 
 def _secrets(plan: Plan) -> dict[str, str]:

@@ -14,12 +14,15 @@ from shared.clock import Clock
 from shared.settings import Settings
 from shared.storage.agenda import Agenda
 from shared.storage.appointments import Appointments
+from shared.storage.audit import Audit
 from shared.storage.brake import Brake
 from shared.storage.connections import Connections
+from shared.storage.launch_cookies import LaunchCookies
 from shared.storage.lookups import Lookups
 from shared.storage.opt_outs import OptOuts
 from shared.storage.organisers import Organisers
 from shared.storage.parked import Parked
+from shared.storage.people import People
 from shared.storage.queues import Queues
 from shared.storage.sealing import KeyRing, Pseudonyms
 from shared.storage.tables import Tables
@@ -32,9 +35,12 @@ if TYPE_CHECKING:
     from shared.clients.entra import AccessTokens, AppTokens
     from shared.clients.epic import Credential, Epic
     from shared.clients.graph import Graph
+    from shared.clients.notifications import NotificationKeys
     from shared.clients.outbound import Outbound
+    from shared.clients.sign_in import SignIn
     from shared.clients.sms import Sms
-    from shared.domain.connection import Connection
+    from shared.clients.write_back import EpicStatus
+    from shared.domain.connection import Connection, EpicSide
     from shared.domain.signing import SigningKeys
 
 
@@ -117,6 +123,18 @@ class Deps:
         return Organisers(self.tables)
 
     @cached_property
+    def people(self) -> People:
+        return People(self.tables, self.pseudonyms)
+
+    @cached_property
+    def launch_cookies(self) -> LaunchCookies:
+        return LaunchCookies(self._ring)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.tables, self.clock)
+
+    @cached_property
     def parked(self) -> Parked:
         return Parked(self.tables, self.clock)
 
@@ -185,14 +203,50 @@ class Deps:
         )
         return Graph(self.settings.graph_url, self.microsoft, tokens.of)
 
+    @cached_property
+    def sign_in(self) -> "SignIn":
+        from shared.clients.keysets import KeySets
+        from shared.clients.sign_in import SignIn
+
+        return SignIn(
+            self.settings.entra_authority,
+            self.settings.connector_client_id,
+            self.settings.connector_certificate,
+            self.microsoft,
+            KeySets(self.microsoft, self.clock),
+            self.clock,
+        )
+
+    @cached_property
+    def notification_keys(self) -> "NotificationKeys":
+        from shared.clients.notifications import NotificationKeys
+
+        return NotificationKeys(self.settings.notification_keys)
+
+    @cached_property
+    def epic_status(self) -> "EpicStatus":
+        from shared.clients.write_back import EpicStatus
+
+        return EpicStatus(self.outbound)
+
     @property
     def epic_callback(self) -> str:
         return f"{self.settings.public_url}/config/epic-callback"
 
-    def credential(self, connection: "Connection", client_id: str) -> "Credential":
-        """How an app of a connection proves itself to Epic: a test connection never signs with production keys."""
-        from shared.clients.epic import KeyCredential
+    @property
+    def launch_callback(self) -> str:
+        return f"{self.settings.public_url}/launch/callback"
 
+    @property
+    def sign_in_callback(self) -> str:
+        return f"{self.settings.public_url}/launch/sign-in/callback"
+
+    async def credential(self, connection: "Connection", side: "EpicSide", client_id: str) -> "Credential":
+        """How an app of a connection proves itself to Epic: a test connection never signs with production keys."""
+        from shared.clients.epic import KeyCredential, SecretCredential
+
+        if side.authentication == "client_secret":
+            return SecretCredential(client_id, await self.connections.secret(connection, client_id))
         return KeyCredential(client_id, self.signing[connection.environment])
 
 

@@ -89,7 +89,9 @@ CATALOGUE: dict[Code, Entry] = {
     Code.WRONG_STATE: Entry(409, "This cannot be done in the present state."),
     Code.NOT_ENTITLED: Entry(403, "The organisation is not entitled to the production environment."),
     Code.ISSUER_UNKNOWN: Entry(403, "This Epic system is not the one the connection was approved for."),
-    Code.LAUNCH_EMPTY: Entry(400, "Epic did not say which visit to start. Please begin it from your schedule or MyChart."),
+    Code.LAUNCH_EMPTY: Entry(
+        400, "Epic did not say which visit to start. Please begin it from your schedule or MyChart."
+    ),
     Code.LAUNCH_ROLE: Entry(403, "This way in is for somebody else. Please begin the visit from your own Epic."),
     Code.LAUNCH_STALE: Entry(400, "This start took too long. Please begin the visit again."),
     Code.LAUNCH_REPLAYED: Entry(400, "This start has been used already. Please begin the visit again."),

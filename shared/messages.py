@@ -91,13 +91,44 @@ class Receipt(Message):
 
 
 class MeetingRequest(Message):
-    """Make the meeting of an appointment ready, if the appointment still has this version."""
+    """Something to be asked of Graph for a visit.
+
+    provide     make the meeting of an appointment ready, if the appointment still has this version
+    subscribe   be told of its call; `renew` a subscription that Graph wants to see again, `forget` one it removed
+    """
 
     queue: ClassVar[Queue] = Queue.MEETING_REQUESTS
 
     connection: str
+    kind: Literal["provide", "subscribe", "renew", "forget"] = "provide"
     key: str
-    version: int
+    version: int = 0
+
+
+class CallEvent(Message):
+    """One item of a Graph notification as it came: sealed by Graph for us, with the tokens that prove the sender.
+
+    key    of the visit, proven by the subscription's client state
+    """
+
+    queue: ClassVar[Queue] = Queue.CALL_EVENTS
+
+    key: str
+    tokens: tuple[str, ...]
+    data: str
+    data_key: str
+    data_signature: str
+    certificate_id: str
+
+
+class WritebackOrder(Message):
+    """Look at this person: Epic may have to hear of connects and disconnects."""
+
+    queue: ClassVar[Queue] = Queue.EHR_WRITEBACK
+
+    connection: str
+    key: str
+    person: str
 
 
 class UpkeepOrder(Message):
@@ -106,6 +137,6 @@ class UpkeepOrder(Message):
     queue: ClassVar[Queue] = Queue.UPKEEP
 
     connection: str
-    kind: Literal["erase-phone", "replan"]
+    kind: Literal["erase-phone", "replan", "close", "erase-visit"]
     key: str
     version: int

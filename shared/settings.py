@@ -56,6 +56,7 @@ class Settings:
     connector_certificate: str = field(default="", repr=False)
     epic_keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
     graph_url: str = ""
+    notification_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     teams_hosts: frozenset[str] = frozenset()
     sms_per_minute: int = 200
     acs_endpoint: str = ""
@@ -100,7 +101,8 @@ class _Reader:
             "api_client_id": self.text("API_CLIENT_ID"),
             "connector_client_id": self.text("CONNECTOR_CLIENT_ID"),
             "connector_certificate": self.text("CONNECTOR_CERTIFICATE"),
-            "epic_keys": {env: self.epic_keys(f"EPIC_KEYS_{env.upper()}") for env in ("test", "production")},
+            "epic_keys": {env: self.key_ring(f"EPIC_KEYS_{env.upper()}") for env in ("test", "production")},
+            "notification_keys": self.key_ring("NOTIFICATION_KEYS"),
             "graph_url": self.text("GRAPH_URL", "https://graph.microsoft.com").rstrip("/"),
             "teams_hosts": frozenset(host for host in self.env.get("TEAMS_HOSTS", "").split(",") if host),
             "acs_endpoint": self.text("ACS_ENDPOINT", ""),
@@ -168,8 +170,8 @@ class _Reader:
             self.faults.append(f"{name} must be 32 bytes in base64")
         return key
 
-    def epic_keys(self, name: str) -> tuple[tuple[str, str], ...]:
-        """JSON list of {"kid", "pem"}; the first signs, all are published."""
+    def key_ring(self, name: str) -> tuple[tuple[str, str], ...]:
+        """JSON list of {"kid", "pem"}; the first is used for what is new, all are known."""
         try:
             return tuple((key["kid"], key["pem"]) for key in json.loads(self.env.get(name, "[]")))
         except (ValueError, KeyError, TypeError):

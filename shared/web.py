@@ -10,6 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import Morsel
 from typing import Any
+from urllib.parse import parse_qsl
 
 import azure.functions as func
 
@@ -91,14 +92,16 @@ def plain_text(text: str) -> func.HttpResponse:
     return func.HttpResponse(text, headers=headers, mimetype="text/plain", charset="utf-8")
 
 
-def page(title: str, body: str, status: int = 200, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+def page(
+    title: str, body: str, status: int = 200, headers: Mapping[str, str] | None = None, language: str = "en"
+) -> func.HttpResponse:
     """A small page. `body` is our own HTML; whatever comes from outside was escaped before."""
     text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="{html.escape(language)}"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem}"
-        "a.button{display:inline-block;padding:.8rem 1.4rem;border-radius:.4rem;background:#4f52b2;color:#fff;"
-        "text-decoration:none}small{color:#555}</style>"
+        "a.button,button{display:inline-block;padding:.8rem 1.4rem;border:0;border-radius:.4rem;background:#4f52b2;"
+        "color:#fff;font:inherit;text-decoration:none;cursor:pointer}small{color:#555}</style>"
         f"<h1>{html.escape(title)}</h1>{body}</html>"
     )
     merged = _PAGE_HEADERS | dict(headers or {})
@@ -117,6 +120,20 @@ def redirect(url: str, *cookies: Morsel[str], status: int = 303) -> func.HttpRes
     for cookie in cookies:
         response.headers.add("Set-Cookie", cookie.OutputString())
     return response
+
+
+def form(req: func.HttpRequest, limit: int = 64_000) -> dict[str, str]:
+    """The fields of a posted form; refuses what is too large or is none."""
+    raw = req.get_body()
+    if len(raw) > limit:
+        raise Refused(Code.BODY_TOO_LARGE)
+    kind: str = req.headers.get("Content-Type", "")
+    if kind.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise Refused(Code.CONTENT_TYPE)
+    try:
+        return dict(parse_qsl(raw.decode(), strict_parsing=bool(raw), max_num_fields=20))
+    except ValueError:
+        raise Refused(Code.BODY_UNREADABLE) from None
 
 
 def json_body(req: func.HttpRequest, limit: int = 256_000) -> Any:

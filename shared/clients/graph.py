@@ -1,11 +1,15 @@
-"""Microsoft Graph: online meetings of the organisation's pool accounts (microsoft-apis.md 1)."""
+"""Microsoft Graph: online meetings of the organisation's pool accounts,
+and who is in their calls (microsoft-apis.md 1, 2)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
+from shared.clients.notifications import NotificationKey
 from shared.clients.outbound import Answer, Outbound
+from shared.domain.visit import Subscription
 from shared.errors import Later
 from shared.telemetry import alarm
 
@@ -24,6 +28,26 @@ class OnlineMeeting:
     join_url: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a subscription is to be like. `client_state` proves to us that a notification is of this subscription."""
+
+    notification_url: str
+    lifecycle_url: str
+    client_state: str = field(repr=False)
+    expires: datetime
+    key: NotificationKey
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """One record of an attendance report. `oid`: the signed-in user's; None for a guest."""
+
+    record: str
+    oid: str | None
+    intervals: tuple[tuple[datetime, datetime], ...]
+
+
 class Graph:
     """Asks Graph on behalf of the connector itself. Raises `Later` whenever another try may help."""
 
@@ -37,7 +61,7 @@ class Graph:
     ) -> OnlineMeeting:
         """The organiser's meeting with this external id, made if there is none. It has no lobby yet: see `guard`."""
         body = {"externalId": external_id, "startDateTime": _utc(start), "endDateTime": _utc(end), "subject": SUBJECT}
-        answer = await self._ask(tenant, "POST", f"/users/{organiser}/onlineMeetings/createOrGet", body)
+        answer = await self._ask(tenant, "POST", f"/v1.0/users/{organiser}/onlineMeetings/createOrGet", body)
         made = answer.json()
         return OnlineMeeting(made["id"], made["joinWebUrl"])
 
@@ -49,20 +73,81 @@ class Graph:
             "lobbyBypassSettings": {"scope": "organization", "isDialInBypassEnabled": False},
             "allowedPresenters": "organization",
         }
-        await self._ask(tenant, "PATCH", f"/users/{organiser}/onlineMeetings/{meeting_id}", options)
+        await self._ask(tenant, "PATCH", f"/v1.0/users/{organiser}/onlineMeetings/{meeting_id}", options)
 
-    async def _ask(self, tenant: str, method: str, path: str, body: dict[str, Any]) -> Answer:
+    async def subscribe(self, tenant: str, join_url: str, wish: Wish) -> Subscription:
+        """Be told of the meeting's call. One subscription per meeting: one that is there already is taken over."""
+        resource = f"communications/onlineMeetings(joinWebUrl='{quote(join_url, safe='')}')/meetingCallEvents"
+        body = {
+            "changeType": "updated",
+            "notificationUrl": wish.notification_url,
+            "lifecycleNotificationUrl": wish.lifecycle_url,
+            "resource": resource,
+            "includeResourceData": True,
+            "encryptionCertificate": wish.key.certificate,
+            "encryptionCertificateId": wish.key.id,
+            "expirationDateTime": _utc(wish.expires),
+            "clientState": wish.client_state,
+        }
+        answer = await self._call(tenant, "POST", "/beta/subscriptions", body)
+        if answer.status == 409:
+            listed = await self._ask(tenant, "GET", "/beta/subscriptions")
+            found = next((one["id"] for one in listed.json()["value"] if one["resource"] == resource), None)
+            if found is None:
+                raise Later(answer.peer)
+            return await self.renew(tenant, found, wish)
+        made = _checked(answer, tenant).json()
+        return Subscription(id=made["id"], expires=wish.expires)
+
+    async def renew(self, tenant: str, subscription_id: str, wish: Wish) -> Subscription:
+        """Let a subscription live longer, with the newest certificate; this reauthorises it as well."""
+        body = {
+            "expirationDateTime": _utc(wish.expires),
+            "encryptionCertificate": wish.key.certificate,
+            "encryptionCertificateId": wish.key.id,
+        }
+        await self._ask(tenant, "PATCH", f"/beta/subscriptions/{subscription_id}", body)
+        return Subscription(id=subscription_id, expires=wish.expires)
+
+    async def unsubscribe(self, tenant: str, subscription_id: str) -> None:
+        """Stop being told; one that is gone is no trouble."""
+        answer = await self._call(tenant, "DELETE", f"/beta/subscriptions/{subscription_id}")
+        if answer.status != 404:
+            _checked(answer, tenant)
+
+    async def attendance(self, tenant: str, organiser: str, meeting_id: str) -> list[Attendance]:
+        """Who was in the meeting's calls and when, by its attendance reports; empty until there is one."""
+        path = f"/v1.0/users/{organiser}/onlineMeetings/{meeting_id}/attendanceReports"
+        reports = (await self._ask(tenant, "GET", path)).json()["value"]
+        found: list[Attendance] = []
+        for report in reports:
+            records = await self._ask(tenant, "GET", f"{path}/{report['id']}/attendanceRecords")
+            found += [_attendance(record) for record in records.json()["value"]]
+        return found
+
+    async def _ask(self, tenant: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        return _checked(await self._call(tenant, method, path, body), tenant)
+
+    async def _call(self, tenant: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {await self._token_for(tenant)}"}
-        url = f"{self._base}/v1.0{path}"
-        answer = (await self._outbound.call(method, url, headers=headers, json=body)).or_later()
-        if answer.status >= 400:
-            alarm("graph", status=answer.status, code=_code(answer), tenant=tenant)
-            raise Later(answer.peer, _MENDED_BY_PEOPLE)
-        return answer
+        return (await self._outbound.call(method, self._base + path, headers=headers, json=body)).or_later()
 
 
 #: A group's meeting must not carry one patient's name, and no meeting needs any (F9.5).
 SUBJECT = "Virtual visit"
+
+
+def _checked(answer: Answer, tenant: str) -> Answer:
+    if answer.status >= 400:
+        alarm("graph", status=answer.status, code=_code(answer), tenant=tenant)
+        raise Later(answer.peer, _MENDED_BY_PEOPLE)
+    return answer
+
+
+def _attendance(record: dict[str, Any]) -> Attendance:
+    spans = [(one["joinDateTime"], one["leaveDateTime"]) for one in record.get("attendanceIntervals") or []]
+    times = tuple((datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in spans)
+    return Attendance(record["id"], (record.get("identity") or {}).get("id"), times)
 
 
 def _utc(moment: datetime) -> str:

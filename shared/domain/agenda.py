@@ -12,11 +12,20 @@ from typing import Literal
 
 from shared.domain.appointment import PHONE_STAYS, Appointment, phone_due, to_tell
 from shared.domain.connection import SmsSetup
-from shared.domain.visit import length
+from shared.domain.visit import Visit, length
 
-DueKind = Literal["reminder", "erase-phone", "provision"]
+DueKind = Literal["reminder", "erase-phone", "provision", "subscribe", "close", "erase-visit"]
 #: Meetings are made this long before the start: early enough for any launch, late enough to spare cancelled visits.
 PROVISION_AHEAD = timedelta(hours=24)
+#: Graph is asked to tell of a call this long before it (microsoft-apis.md 2a).
+SUBSCRIBE_AHEAD = timedelta(minutes=45)
+#: A call that has ended may begin again within this time before the visit is closed.
+CLOSE_AFTER_END = timedelta(minutes=10)
+#: A visit of which nothing more is heard closes this long after its end.
+CLOSE_AFTER_SILENCE = timedelta(hours=4)
+#: When a closed visit is looked at for erasure, and when it is erased whatever is left to do (rule 5).
+ERASE_AFTER_CLOSE = timedelta(minutes=30)
+ERASE_AT_LATEST = timedelta(hours=72)
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,8 @@ def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[
     facts = appointment.facts
     if facts.phone and (erase := phone_due(appointment)):
         yield _due(appointment, "erase-phone", erase, erase + timedelta(days=7))
+    if appointment.csn and (last := _last_of(appointment)):
+        yield _due(appointment, "erase-visit", last + ERASE_AT_LATEST, last + ERASE_AT_LATEST + timedelta(days=7))
     if facts.start is None or to_tell(facts).standing != "booked" or appointment.moved_to:
         return
     ends = length(facts.start, facts.end)
@@ -51,6 +62,37 @@ def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[
         at = facts.start - timedelta(minutes=minutes)
         if at > now:
             yield _due(appointment, "reminder", at, facts.start, minutes)
+
+
+def is_past(appointment: Appointment, now: datetime) -> bool:
+    """The appointment's time is over; one that was moved ahead again is not."""
+    last = _last_of(appointment)
+    return last is not None and last <= now
+
+
+def _last_of(appointment: Appointment) -> datetime | None:
+    """When an appointment's time is over; one without a time ends with the last word about it."""
+    facts = appointment.facts
+    return length(facts.start, facts.end) if facts.start else appointment.versioned_at
+
+
+def of_visit(visit: Visit) -> Iterator[Due]:
+    """What falls due for a visit: its subscription, its end by silence, and its erasure."""
+    if visit.erased:
+        return
+    last = visit.end + ERASE_AT_LATEST + timedelta(days=7)
+    if visit.closed is None:
+        yield _of(visit, "subscribe", visit.start - SUBSCRIBE_AHEAD, visit.end)
+        yield _of(visit, "close", visit.end + CLOSE_AFTER_SILENCE, last)
+        if visit.call_ended:
+            yield _of(visit, "close", visit.call_ended + CLOSE_AFTER_END, last)
+    else:
+        yield _of(visit, "erase-visit", visit.closed + ERASE_AFTER_CLOSE, last)
+    yield _of(visit, "erase-visit", visit.end + ERASE_AT_LATEST, last)
+
+
+def _of(visit: Visit, kind: DueKind, at: datetime, until: datetime) -> Due:
+    return Due(at, until, kind, visit.connection, visit.key, 0)
 
 
 def announcement_ends(appointment: Appointment) -> datetime | None:

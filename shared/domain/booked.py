@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
-
 #: The identifier system of a CSN ends so at every Epic; what stands before differs from one to the next.
 _CSN = ".7.3.698084.8"
 
@@ -49,10 +47,11 @@ def _conforms(resource: dict[str, Any]) -> bool:
     from fhir.resources.R4B.appointment import Appointment  # noqa: PLC0415
     from fhir.resources.R4B.encounter import Encounter  # noqa: PLC0415
 
-    kind = {"Appointment": Appointment, "Encounter": Encounter}.get(_text(resource, "resourceType"))
+    kinds: dict[str, Any] = {"Appointment": Appointment, "Encounter": Encounter}
+    kind = kinds.get(_text(resource, "resourceType"))
     try:
         return kind is not None and bool(kind.model_validate(resource))
-    except (ValidationError, ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError):  # pydantic's refusal is a ValueError
         return False
 
 

@@ -5,11 +5,13 @@ Each function takes a connection and gives the changed one, or refuses. The acti
 
 import re
 import secrets
+from typing import Literal
 from uuid import UUID
 
 from shared.domain.connection import Connection, Environment, EpicSide, Organisation, OwnSide, Pending, PendingState
 from shared.errors import Code, Refused
 
+AppName = Literal["provider", "patient", "backend"]
 _ID = re.compile(r"[0-9a-f]{32}-[a-z2-7]{8}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -74,6 +76,25 @@ def with_own_side(connection: Connection, own: OwnSide) -> Connection:
 def suspended(connection: Connection, *, stopped: bool) -> Connection:
     """Stop serving, or serve again."""
     return _changed(connection, suspended=stopped)
+
+
+def with_secret(connection: Connection, app: AppName) -> tuple[Connection, str]:
+    """The connection after one of its apps got a client secret, and that app's client id: the waiting revision's."""
+    side = connection.pending.epic if connection.pending else connection.approved
+    client_ids = {"provider": side.provider_client_id, "patient": side.patient_client_id}
+    return _changed(connection), client_ids.get(app, side.backend_client_id)
+
+
+def warnings(connection: Connection) -> list[str]:
+    """What is allowed and weak: Epic's newer versions can do better (epic.md, version table)."""
+    sides = {"active": connection.active, "pending": connection.pending.epic if connection.pending else None}
+    found = []
+    for name, side in sides.items():
+        if side and not side.pkce:
+            found.append(f"{name}: launches go without PKCE, which Epic knows since August 2019")
+        if side and side.authentication == "client_secret":
+            found.append(f"{name}: the apps prove themselves by a secret; a signed assertion is safer")
+    return found
 
 
 def _moved(connection: Connection, before: set[PendingState], after: PendingState) -> Pending:

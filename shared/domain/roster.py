@@ -4,6 +4,7 @@ Graph delivers late, twice and out of order. Of each participant we keep what wa
 connects and disconnects follow from all of it, so any order of deliveries ends in the same story.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -25,6 +26,7 @@ class Seen(Model):
     participant   Graph's id; a guest who rejoins gets a new one
     oid, tenant   of a signed-in user; None for guests, phones and other kinds
     name          as shown in the roster; sealed wherever it rests, gone when the visit closes
+    name_key      its pseudonym, to compare with the one of a launch
     """
 
     participant: str
@@ -32,6 +34,7 @@ class Seen(Model):
     oid: str | None = None
     tenant: str | None = None
     name: str | None = None
+    name_key: str | None = None
 
 
 class Happened(Model):
@@ -97,7 +100,7 @@ def whose(seen: Seen, people: Iterable[Person], at: datetime, *, group: bool) ->
     if seen.oid:
         return None
     waiting = [person for person in everybody if _may_be(person, at)]
-    named = [person for person in waiting if person.name_key and person.name_key == seen.name]
+    named = [person for person in waiting if person.name_key and person.name_key == seen.name_key]
     if len(named) == 1:
         return named[0]
     return waiting[0] if len(waiting) == 1 and not group else None
@@ -120,6 +123,18 @@ def after(person: Person, participant: str, sighting: Sighting) -> Person:
     return person.model_copy(
         update={"participants": seen, "story": story, "changes": (*person.changes, *_news(person.story, story))}
     )
+
+
+def for_epic(person: Person) -> bool:
+    """Epic has something to hear about this person. Who has no id there is audited and shown, never guessed."""
+    return person.external_id is not None and person.written < len(person.changes)
+
+
+def plain_name(name: str) -> str:
+    """A name without case, marks and order of its parts, for comparing."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    words = "".join(one if one.isalnum() else " " for one in letters if not unicodedata.combining(one)).split()
+    return " ".join(sorted(words))
 
 
 def is_connected(person: Person) -> bool:

@@ -36,11 +36,23 @@ class Meeting(Model):
     end: datetime | None = None
 
 
+class Subscription(Model):
+    """Graph's promise to tell what happens in the meeting's call, until it expires."""
+
+    id: str
+    expires: datetime
+
+
 class Visit(Model):
     """One session of a connection.
 
-    key       pseudonym of the session, the partition of all its rows
-    session   Epic's id of the session, for write-back; gone after erasure
+    key          pseudonym of the session, the partition of all its rows
+    session      Epic's id of the session, for write-back; gone after erasure
+    department   as the launch record says (F4.8)
+    call_started   when the call that is on began; None while there is none
+    call_ended     when the last call ended
+    closed         when the visit was closed: nobody is in any more, and nothing is asked of Graph
+    erased         when all that patients own was erased
     """
 
     connection: str
@@ -49,7 +61,13 @@ class Visit(Model):
     group: bool = False
     start: datetime
     end: datetime
+    department: str | None = None
     meeting: Meeting | None = None
+    subscription: Subscription | None = None
+    call_started: datetime | None = None
+    call_ended: datetime | None = None
+    closed: datetime | None = None
+    erased: datetime | None = None
 
     @property
     def settled(self) -> bool:
@@ -99,6 +117,11 @@ class Person(Model):
     written: int = 0
     lease: str | None = None
     lease_until: datetime | None = None
+
+
+def heard_of(visit: Visit, now: datetime) -> bool:
+    """Graph tells us about this visit's call."""
+    return visit.subscription is not None and visit.subscription.expires > now
 
 
 def length(start: datetime, end: datetime | None) -> datetime:

@@ -127,6 +127,13 @@ def words(wording: Wording) -> str:
     return _text(wording, language, _fitting(wording.organisation, room))
 
 
+def day_and_time(moment: datetime, zone: str, language: str) -> tuple[str, str]:
+    """A day and a time of day as this language writes them, else as English does."""
+    known = _LANGUAGES.get(language, _LANGUAGES["en"])
+    local = moment.astimezone(ZoneInfo(zone))
+    return _day(local, known), local.strftime(known.clock)
+
+
 def _text(wording: Wording, language: _Language, who: str) -> str:
     local = wording.start.astimezone(ZoneInfo(wording.zone))
     sentence = getattr(language, wording.occasion).format(

@@ -62,6 +62,19 @@ class Connections:
             row async for row in self._tables.query(Table.CONNECTIONS, condition, tenant=str(connection.tenant), **keys)
         ]
 
+    async def keep_secret(self, connection: Connection, client_id: str, secret: str) -> None:
+        """Keep the client secret of one of the connection's apps; it is never shown again."""
+        row = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{client_id}"}
+        await self._tables.put(Table.CONNECTIONS, row | {"secret_sealed": secret})
+
+    async def secret(self, connection: Connection, client_id: str) -> str:
+        """The client secret of an app; refuses when none was given."""
+        key = f"secret|{connection.id}|{client_id}"
+        row = await self._tables.get(Table.CONNECTIONS, str(connection.tenant), key)
+        if row is None:
+            raise Refused(Code.WRONG_STATE, "secret")
+        return str(row["secret_sealed"])
+
     async def enable(self, organisation: Organisation) -> None:
         """Keep an organisation, or change its name and entitlement."""
         row = {"PartitionKey": str(organisation.tenant), "RowKey": organisation.id}

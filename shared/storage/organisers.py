@@ -20,6 +20,15 @@ class Organisers:
         """The least used account of the pool, one meeting added to it; `Later` when all are full or there is none."""
         return await settled(lambda: self._take(f"{tenant}|{month}", pool))
 
+    async def give_back(self, tenant: str, month: str, account: str) -> None:
+        """One meeting less: somebody else's came first."""
+        await settled(lambda: self._give_back(f"{tenant}|{month}", account))
+
+    async def _give_back(self, partition: str, account: str) -> None:
+        row = await self._tables.get(Table.ORGANISERS, partition, account)
+        if row:
+            await self._tables.save(Table.ORGANISERS, row | {"meetings": row["meetings"] - 1})
+
     async def _take(self, partition: str, pool: Sequence[str]) -> str:
         used = {row["RowKey"]: row for row in await self._tables.partition(Table.ORGANISERS, partition)}
         account = min(pool, key=lambda oid: used.get(oid, {"meetings": 0})["meetings"], default=None)

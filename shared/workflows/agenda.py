@@ -93,11 +93,12 @@ def message(due: Due) -> Message:
             version=due.version,
             day=due.at.strftime("%Y%m%d"),
         )
-    if due.kind == "provision":
+    if due.kind in {"provision", "subscribe"}:
         return MeetingRequest(
-            message_id=f"provision|{due.key}|{due.version}",
+            message_id=f"{due.kind}|{due.key}|{due.version}",
             give_up_at=due.until,
             connection=due.connection,
+            kind="provide" if due.kind == "provision" else "subscribe",
             key=due.key,
             version=due.version,
         )

@@ -41,7 +41,7 @@ class Deps(Protocol):
     def epic(self) -> Epic: ...
     @property
     def epic_callback(self) -> str: ...
-    def credential(self, connection: Connection, client_id: str) -> Credential: ...
+    async def credential(self, connection: Connection, side: EpicSide, client_id: str) -> Credential: ...
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ async def arrive(state: str, code: str, deps: Deps) -> None:
         code=code,
         redirect_uri=deps.epic_callback,
         verifier=row["verifier_sealed"] if epic.pkce else None,
-        credential=deps.credential(connection, epic.provider_client_id),
+        credential=await deps.credential(connection, epic, epic.provider_client_id),
         nonce=row["nonce_sealed"],
     )
     if tokens.id is None or tokens.id.kind != "Practitioner":

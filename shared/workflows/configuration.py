@@ -126,6 +126,16 @@ async def set_certificates(
     return changed
 
 
+async def set_secret(
+    connection: Connection, etag: str, app: configuration.AppName, secret: str, who: Caller, deps: Deps
+) -> Connection:
+    """Keep the client secret of one of the apps; the history says who gave it, nothing shows it."""
+    changed, client_id = configuration.with_secret(connection, app)
+    await _save(changed, etag, f"secret of {app} set", who, deps)
+    await deps.connections.keep_secret(connection, client_id, secret)
+    return changed
+
+
 async def allow_number(connection: Connection, etag: str, number: str, who: Caller, deps: Deps) -> Connection:
     """Let a test connection text this number. Only its pseudonym is kept."""
     try:

@@ -101,8 +101,9 @@ async def _admit(ticket: Ticket, oid: str | None, connection: Connection, deps: 
             return TooEarly(launch.opens(visit.start, setup), visit.start, connection.own.time_zone, now)
     await rooms.take(room, deps)
     person = _person(known, room, ticket, oid, deps)
-    if visit != known.visit or person != known.people.get(person.id):
-        await deps.visits.save(known, visit, person)
+    changed = visit if visit != known.visit else None
+    if changed or person != known.people.get(person.id):
+        await deps.visits.save(known, changed, person)
     return visit
 
 
@@ -122,9 +123,7 @@ async def _visit(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
     return visit.model_copy(update=updates)
 
 
-async def _times(
-    room: Room, known: Known, ticket: Ticket, now: datetime, deps: Deps
-) -> tuple[datetime, datetime]:
+async def _times(room: Room, known: Known, ticket: Ticket, now: datetime, deps: Deps) -> tuple[datetime, datetime]:
     """The appointment's, else those the visit has, else Epic's, else it is ad hoc and begins now."""
     found = await deps.appointments.find(room.appointment)
     if found and found[0].facts.start:

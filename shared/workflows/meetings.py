@@ -6,38 +6,43 @@ same meeting (Graph knows it by organiser and external id). The address is given
 
 from typing import Protocol
 
-from shared.clients.graph import Graph
-from shared.clock import Clock
+from shared.domain import agenda
 from shared.domain.configuration import tenant_of
 from shared.domain.visit import Meeting, Visit, length
 from shared.errors import Later
 from shared.messages import MeetingRequest
+from shared.storage.agenda import Agenda
 from shared.storage.appointments import Appointments
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.organisers import Organisers
-from shared.storage.tables import settled
-from shared.storage.visits import Visits
+from shared.storage.tables import Conflict, settled
+from shared.storage.visits import Known
 from shared.telemetry import outcome
+from shared.workflows import call_watch
 
 
-class Deps(Protocol):
+class Deps(call_watch.Deps, Protocol):
     """What meetings need of the process."""
 
-    @property
-    def clock(self) -> Clock: ...
     @property
     def connections(self) -> Connections: ...
     @property
     def appointments(self) -> Appointments: ...
     @property
-    def visits(self) -> Visits: ...
+    def agenda(self) -> Agenda: ...
     @property
     def organisers(self) -> Organisers: ...
     @property
     def lookups(self) -> Lookups: ...
-    @property
-    def graph(self) -> Graph: ...
+
+
+async def serve(request: MeetingRequest, deps: Deps) -> None:
+    """One request of a visit to Graph."""
+    if request.kind == "provide":
+        await provide(request, deps)
+    else:
+        await call_watch.look_after(request, deps)
 
 
 async def provide(request: MeetingRequest, deps: Deps) -> None:
@@ -68,6 +73,7 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
     """The visit with its meeting ready at the wanted times. Safe to repeat from anywhere, at the same time."""
     visit = await settled(lambda: _claim(wanted, deps))
     if visit.settled:
+        await call_watch.want(visit, deps)
         return visit
     meeting = visit.meeting
     if meeting is None:
@@ -80,6 +86,8 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
     )
     await deps.lookups.put(Kind.MEETING, made.join_url, visit.key)
     visit = await settled(lambda: _store(visit.key, ready, deps))
+    await deps.agenda.plan(agenda.of_visit(visit))
+    await call_watch.want(visit, deps)
     outcome("meeting ready", visit=visit.key)
     return visit
 
@@ -87,16 +95,25 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
 async def _claim(wanted: Visit, deps: Deps) -> Visit:
     """The visit's row with an organiser and the wanted times in it."""
     known = await deps.visits.find(wanted.key)
-    visit = known.visit or wanted
+    visit = (known.visit or wanted).model_copy(update={"start": wanted.start, "end": wanted.end})
     if visit.meeting is None:
-        connection, _ = await deps.connections.find(visit.connection)
-        month = visit.start.strftime("%Y%m")
-        pool = [str(oid) for oid in connection.own.organisers]
-        organiser = await deps.organisers.take(str(connection.tenant), month, pool)
-        visit = visit.model_copy(update={"meeting": Meeting(organiser=organiser, month=month)})
-    visit = visit.model_copy(update={"start": wanted.start, "end": wanted.end})
+        return await _with_organiser(visit, known, deps)
     if visit != known.visit:
         await deps.visits.save(known, visit)
+    return visit
+
+
+async def _with_organiser(visit: Visit, known: Known, deps: Deps) -> Visit:
+    """The visit's row with an account taken from the pool; who is too late gives theirs back."""
+    connection, _ = await deps.connections.find(visit.connection)
+    tenant, month = str(connection.tenant), visit.start.strftime("%Y%m")
+    account = await deps.organisers.take(tenant, month, [str(oid) for oid in connection.own.organisers])
+    visit = visit.model_copy(update={"meeting": Meeting(organiser=account, month=month)})
+    try:
+        await deps.visits.save(known, visit)
+    except Conflict:
+        await deps.organisers.give_back(tenant, month, account)
+        raise
     return visit
 
 

@@ -1,37 +1,34 @@
-"""What falls due for an appointment later: its phone number leaves, or its agenda is made anew."""
+"""What falls due later for an appointment or a visit: phone numbers leave, agendas are made anew, visits end."""
 
 from typing import Protocol
 
-from shared.clock import Clock
 from shared.domain.agenda import planned
 from shared.domain.appointment import phone_is_over, without_phone
 from shared.messages import UpkeepOrder
-from shared.storage.agenda import Agenda
-from shared.storage.appointments import Appointments
 from shared.storage.connections import Connections
 from shared.storage.tables import settled
 from shared.telemetry import outcome
+from shared.workflows import closing
 
 
-class Deps(Protocol):
+class Deps(closing.Deps, Protocol):
     """What upkeep needs of the process."""
 
     @property
-    def clock(self) -> Clock: ...
-    @property
     def connections(self) -> Connections: ...
-    @property
-    def appointments(self) -> Appointments: ...
-    @property
-    def agenda(self) -> Agenda: ...
 
 
 async def apply(order: UpkeepOrder, deps: Deps) -> None:
     """One piece of upkeep; looks at the row again, so an order that came early or twice does nothing."""
-    if order.kind == "erase-phone":
-        await settled(lambda: erase_phone(order.key, deps))
-    else:
-        await replan(order.connection, deps)
+    match order.kind:
+        case "erase-phone":
+            await settled(lambda: erase_phone(order.key, deps))
+        case "replan":
+            await replan(order.connection, deps)
+        case "close":
+            await closing.close(order, deps)
+        case "erase-visit":
+            await closing.erase(order, deps)
 
 
 async def erase_phone(key: str, deps: Deps) -> None:

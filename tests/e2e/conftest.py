@@ -6,8 +6,8 @@
                  `scene.facts["connection"]` holds its id, and `change(...)`, `engine.post(...)` use it
     draft        the same before anything was validated or approved
 
-Every connection gets its own FHIR base URL (the Epic stand-in knows only its own two): `taken_bases` are freed at the
-end of each test. Tests may move the clock forwards only, as time does.
+The Epic stand-in has one test instance, so its FHIR base URL is freed at the end of each test. Tests may move the
+clock forwards only, as time does. Nobody resets Epic: its new keys would be unknown to the apps for five minutes.
 """
 
 import asyncio
@@ -79,7 +79,8 @@ async def approve(scene: Scene) -> Answer:
     """Validated, begun, signed in to Epic and approved by Ana."""
     await change(scene, "adam", "POST", "/validation")
     attempt = await begin(scene)
-    await follow(scene, await sign_in_to_epic(scene, attempt.body["authorize_url"]))
+    status, page = await follow(scene, await sign_in_to_epic(scene, attempt.body["authorize_url"]))
+    assert status == 200, page
     return await finish(scene, attempt)
 
 

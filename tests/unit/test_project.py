@@ -150,6 +150,13 @@ def test_queues_and_tables_are_named_in_one_place(path: Path):
         assert not {str(queue) for queue in Queue} & {word for word in literals(path) if "-" in word}
 
 
+@by_name
+def test_only_the_hl7_door_reads_the_front_ends_certificate_header(path: Path):
+    """In the main app nobody sets it, so a caller could."""
+    if module_name(path) != "functions.hl7":
+        assert not [text for text in literals(path) if text.lower() == "x-arr-clientcert"]
+
+
 @pytest.mark.parametrize("path", python_files("functions"), ids=module_name)
 def test_a_function_group_of_the_folder_is_registered(path: Path):
     if path.name != "__init__.py":
@@ -328,15 +335,27 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "change_own_side": "PUT /config/connections/{connection}/own",
         "add_certificate": "POST /config/connections/{connection}/certificates",
         "remove_certificate": "DELETE /config/connections/{connection}/certificates/{spki}",
+        "set_client_secret": "PUT /config/connections/{connection}/secrets/{app}",
         "allow_number": "POST /config/connections/{connection}/allow-list",
         "suspend_connection": "PUT /config/connections/{connection}/suspension",
         "validate_connection": "POST /config/connections/{connection}/validation",
         "begin_approval": "POST /config/connections/{connection}/approvals",
         "epic_answered": "GET /config/epic-callback",
         "approve": "POST /config/connections/{connection}/approvals/{attempt}",
+        # join
+        "show_invitation": "GET /j",
+        "join_visit": "POST /j",
         # keys
         "jwks": "GET /jwks/{environment}",
         "healthz": "GET /healthz",
+        # launch
+        "begin_launch": "GET|POST /launch/{role}/{connection}",
+        "launch_returned": "GET /launch/callback",
+        "begin_sign_in": "GET /launch/sign-in",
+        "sign_in_returned": "GET /launch/sign-in/callback",
+        "wait_for_visit": "GET /visit",
+        # meetings
+        "provision": "queue meeting-requests",
         # schedule
         "on_scheduling_event": "queue scheduling-events",
         # sms

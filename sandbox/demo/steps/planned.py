@@ -2,6 +2,5 @@
 
 from sandbox.demo.play import not_built
 
-not_built("5", "Patient and provider launch; lobby, admission, one meeting", "c")
 not_built("6", "Who joins and leaves reaches Epic and the audit", "d")
 not_built("7", "The visit closes, is erased, and a scan finds nothing", "d")

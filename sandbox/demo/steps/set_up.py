@@ -26,7 +26,8 @@ def epic_side(scene: Scene) -> dict[str, Any]:
 def own_side() -> dict[str, Any]:
     """What the administrator decides."""
     ana = world.USERS["ana"]
-    return {"approver": {"oid": ana.oid, "upn": ana.upn}, "time_zone": "America/Chicago"}
+    pool = [world.USERS[key].oid for key in ("rooms", "rooms2")]
+    return {"approver": {"oid": ana.oid, "upn": ana.upn}, "time_zone": "America/Chicago", "organisers": pool}
 
 
 @step("2.1", "The operator enables Lamna Healthcare", "a", needs=("1",), features=("F13.5",))

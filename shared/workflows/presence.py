@@ -1,0 +1,242 @@
+"""Who is in a call: what Graph says becomes rows, what Epic must hear becomes work, what happened becomes audit."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from shared.clients.entra import AppTokens
+from shared.clients.notifications import NotificationKeys
+from shared.clock import Clock
+from shared.domain import agenda, roster
+from shared.domain.configuration import tenant_of
+from shared.domain.roster import Happened, Seen
+from shared.domain.visit import Person, Sighting, Visit
+from shared.errors import Code, Refused
+from shared.messages import CallEvent, MeetingRequest, Message, WritebackOrder
+from shared.settings import Settings
+from shared.storage.agenda import Agenda
+from shared.storage.audit import Audit, Fact
+from shared.storage.people import People
+from shared.storage.queues import Queues
+from shared.storage.sealing import Pseudonyms
+from shared.storage.tables import settled
+from shared.storage.visits import Visits
+from shared.telemetry import outcome
+from shared.workflows.call_watch import proven
+
+#: Microsoft Graph Change Tracking, the application that signs for notifications (microsoft-apis.md 2b).
+CHANGE_TRACKING = "0bf30f3b-4a52-48df-9a82-234910c4a086"
+#: How long an event is tried; Epic is told for as long.
+GIVE_UP = timedelta(hours=72)
+
+
+class Followers(Protocol):
+    """What the consequences of a visit's rows need of the process."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def agenda(self) -> Agenda: ...
+    @property
+    def queues(self) -> Queues: ...
+
+
+class Deps(Followers, Protocol):
+    """What presence needs of the process."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def visits(self) -> Visits: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def pseudonyms(self) -> Pseudonyms: ...
+    @property
+    def app_tokens(self) -> AppTokens: ...
+    @property
+    def notification_keys(self) -> NotificationKeys: ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """A visit and its people as stored after an event, and whom of them it was about."""
+
+    visit: Visit
+    people: tuple[Person, ...]
+
+
+async def accept(body: bytes, deps: Deps) -> None:
+    """Enqueue every item of a notification that carries a client state of ours; the rest is dropped and counted."""
+    for message in _items(body, deps):
+        await deps.queues.put(message)
+
+
+async def accept_lifecycle(body: bytes, deps: Deps) -> None:
+    """Graph wants a subscription looked after. What it may have missed, the attendance report brings."""
+    kinds = {"reauthorizationRequired": "renew", "subscriptionRemoved": "forget"}
+    for item in _notifications(body)[0]:
+        key = proven(item.get("clientState"), deps.pseudonyms)
+        kind = kinds.get(str(item.get("lifecycleEvent")))
+        visit = (await deps.visits.find(key)).visit if key and kind else None
+        if visit is None:
+            outcome("lifecycle", end="dropped")
+            continue
+        until = deps.clock.now() + timedelta(hours=4)
+        request = {"message_id": f"{kind}|{visit.key}", "give_up_at": until, "connection": visit.connection}
+        await deps.queues.put(MeetingRequest.model_validate(request | {"kind": kind, "key": visit.key}))
+
+
+async def apply(event: CallEvent, deps: Deps) -> None:
+    """Bring the visit's people up to date and tell Epic and the audit what changed.
+
+    Safe to repeat and in any order: people's rows carry what was seen of them, and what is sent on follows from
+    the stored rows, not from the event.
+    """
+    first = await deps.visits.find(event.key)
+    if first.visit is None or first.visit.erased:
+        return
+    await _prove(event, first.visit, deps)
+    happened = roster.read(deps.notification_keys.open(event.model_dump()))
+    told = await settled(lambda: _fold(event.key, happened, deps))
+    await emit(told, deps)
+    await deps.audit.note(_facts(told, happened))
+    outcome("call event", visit=event.key, kind=happened.kind, seen=len(happened.seen))
+
+
+async def emit(told: Told, deps: Followers) -> None:
+    """What follows from the stored rows: Epic's write-backs, and the visit's own agenda."""
+    until = deps.clock.now() + GIVE_UP
+    for person in told.people:
+        if roster.for_epic(person):
+            await deps.queues.put(_order(told.visit, person, until))
+    await deps.agenda.plan(agenda.of_visit(told.visit))
+
+
+def _order(visit: Visit, person: Person, until: Any) -> WritebackOrder:
+    return WritebackOrder(
+        message_id=f"{visit.key}|{person.id}|{len(person.changes)}",
+        give_up_at=until,
+        connection=visit.connection,
+        key=visit.key,
+        person=person.id,
+    )
+
+
+async def _prove(event: CallEvent, visit: Visit, deps: Deps) -> None:
+    """Graph's change tracking sent this, to us, for this visit's tenant."""
+    if not event.tokens:
+        raise Refused(Code.TOKEN_MISSING)
+    tenants = {str(tenant_of(visit.connection))}
+    for token in event.tokens:
+        await deps.app_tokens.check(token, deps.settings.connector_client_id, {CHANGE_TRACKING}, tenants)
+
+
+async def _fold(key: str, happened: Happened, deps: Deps) -> Told:
+    known = await deps.visits.find(key)
+    if known.visit is None:
+        raise Refused(Code.VISIT_UNKNOWN)
+    people = dict(known.people)
+    for seen in happened.seen:
+        person = await _person(seen, known.visit, people, happened, deps)
+        sighting = Sighting(at=happened.at, presence=seen.presence)
+        people[person.id] = roster.after(person, seen.participant, sighting)
+    visit = _visit_after(known.visit, happened)
+    if happened.kind == "ended":
+        people = {id_: roster.gone(person, happened.at) for id_, person in people.items()}
+    changed = [person for id_, person in people.items() if person != known.people.get(id_)]
+    if changed or visit != known.visit:
+        await deps.visits.save(known, visit if visit != known.visit else None, *changed)
+    touched = {person.id for person in changed} | {id_ for id_, one in people.items() if _is_about(one, happened)}
+    return Told(visit, tuple(people[id_] for id_ in sorted(touched)))
+
+
+def _visit_after(visit: Visit, happened: Happened) -> Visit:
+    """A call that began after the last end is on; an end ends what began before it."""
+    if happened.kind == "started" and (visit.call_ended is None or happened.at > visit.call_ended):
+        return visit.model_copy(update={"call_started": happened.at})
+    if happened.kind == "ended" and (visit.call_ended is None or happened.at > visit.call_ended):
+        still_on = visit.call_started if visit.call_started and visit.call_started > happened.at else None
+        return visit.model_copy(update={"call_ended": happened.at, "call_started": still_on})
+    return visit
+
+
+async def _person(seen: Seen, visit: Visit, people: dict[str, Person], happened: Happened, deps: Deps) -> Person:
+    """Who this participant is: somebody of the visit, or somebody new whom nobody guesses."""
+    tenant = str(tenant_of(visit.connection))
+    ours = seen.model_copy(
+        update={
+            "oid": seen.oid if seen.tenant in {None, tenant} else None,
+            "name_key": name_key(seen.name, visit.key, deps.pseudonyms),
+        }
+    )
+    found = roster.whose(ours, people.values(), happened.at, group=visit.group)
+    if found is None:
+        name = f"{ours.tenant}|{ours.oid}" if ours.oid else seen.participant
+        id_ = deps.pseudonyms.of("person", visit.key, name)
+        found = people.get(id_) or Person(id=id_, role="staff" if ours.oid else "guest", oid=ours.oid)
+    return found.model_copy(update={"shown_name": seen.name or found.shown_name})
+
+
+def name_key(name: str | None, visit: str, pseudonyms: Pseudonyms) -> str | None:
+    """Stands for a name within one visit."""
+    plain = roster.plain_name(name) if name else ""
+    return pseudonyms.of("name", visit, plain) if plain else None
+
+
+def _is_about(person: Person, happened: Happened) -> bool:
+    return any(seen.participant in person.participants for seen in happened.seen) or happened.kind == "ended"
+
+
+def _facts(told: Told, happened: Happened) -> Iterator[Fact]:
+    if happened.kind != "roster":
+        yield Fact(told.visit.connection, told.visit.key, f"call {happened.kind}", happened.at)
+    for seen in happened.seen:
+        for person in told.people:
+            if seen.participant in person.participants:
+                yield Fact(
+                    told.visit.connection,
+                    told.visit.key,
+                    seen.presence,
+                    happened.at,
+                    person=person.id,
+                    role=person.role,
+                    detail=hashlib.sha256(seen.participant.encode()).hexdigest()[:16],
+                )
+
+
+def _items(body: bytes, deps: Deps) -> Iterator[Message]:
+    items, tokens = _notifications(body)
+    for item in items:
+        key, sealed = proven(item.get("clientState"), deps.pseudonyms), item.get("encryptedContent")
+        if key is None or not isinstance(sealed, dict):
+            outcome("notification", end="dropped")
+            continue
+        signature = str(sealed.get("dataSignature"))
+        yield CallEvent(
+            message_id=hashlib.sha256(f"{key}|{signature}".encode()).hexdigest()[:32],
+            give_up_at=deps.clock.now() + GIVE_UP,
+            key=key,
+            tokens=tokens,
+            data=str(sealed.get("data")),
+            data_key=str(sealed.get("dataKey")),
+            data_signature=signature,
+            certificate_id=str(sealed.get("encryptionCertificateId")),
+        )
+
+
+def _notifications(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Items and tokens of a notification; nothing of what is none."""
+    try:
+        document = json.loads(body)
+        items = [item for item in document["value"] if isinstance(item, dict)]
+        tokens = tuple(str(token) for token in document.get("validationTokens") or ())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        outcome("notification", end="unreadable")
+        return [], ()
+    return items, tokens
