@@ -16,6 +16,7 @@ from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from sandbox import world
 from sandbox.plan import Plan
@@ -64,16 +65,16 @@ class Browser:
     ) -> None:
         await self._http.close()
 
-    async def ask(self, method: str, url: str, **how: Any) -> Page:
+    async def ask(self, method: str, url: str | URL, **how: Any) -> Page:
         """One request; nothing is followed."""
         async with self._http.request(method, url, allow_redirects=False, **how) as answer:
             text = await answer.text(errors="replace")
             cookies = tuple(answer.headers.getall("Set-Cookie", ()))
-            page = Page(answer.status, str(answer.url), self._host(url), answer.headers, cookies, text)
+            page = Page(answer.status, str(answer.url), self._host(str(url)), answer.headers, cookies, text)
         self.trail.append(page)
         return page
 
-    async def go(self, url: str, **how: Any) -> Page:
+    async def go(self, url: str | URL, **how: Any) -> Page:
         """A GET, and every redirect, to the first page."""
         return await self.follow(await self.ask("GET", url, **how))
 

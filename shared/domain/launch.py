@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.domain.connection import ContextNames, LaunchSetup, Model
-from shared.domain.visit import Role
+from shared.domain.visit import Role, plain_name
 from shared.errors import Code, Refused
 
 LaunchRole = Literal["provider", "patient"]
@@ -112,13 +112,8 @@ def context(extras: Mapping[str, str], names: ContextNames) -> Context:
         session=_id(extras, names.session),
         external_id=_id(extras, names.external_id),
         department=_id(extras, names.department),
-        name=name_as_compared(f"{first} {last}") if first and last else None,
+        name=plain_name(f"{first} {last}") if first and last else None,
     )
-
-
-def name_as_compared(name: str) -> str:
-    """A name without what people write differently: case and spaces."""
-    return " ".join(name.split()).casefold()
 
 
 def _id(extras: Mapping[str, str], name: str) -> str | None:

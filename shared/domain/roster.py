@@ -4,10 +4,8 @@ Graph delivers late, twice and out of order. Of each participant we keep what wa
 connects and disconnects follow from all of it, so any order of deliveries ends in the same story.
 """
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any, Literal
 
 from shared.domain.connection import Model
@@ -15,7 +13,8 @@ from shared.domain.visit import Change, Person, Presence, Sighting
 from shared.errors import Broken
 
 #: A patient who launched and does not show up for this long is not who knocks now.
-FROM_LAUNCH_TO_LOBBY = timedelta(hours=2)
+FROM_LAUNCH_TO_LOBBY = timedelta(minutes=30)
+_CLOCKS_DIFFER = timedelta(minutes=1)
 #: More than anybody can join and leave; protects a row from a broken feed.
 _MOST_SIGHTINGS = 200
 
@@ -89,9 +88,9 @@ def _lower(value: Any) -> Any:
 def whose(seen: Seen, people: Iterable[Person], at: datetime, *, group: bool) -> Person | None:
     """The person a participant is, or None: nobody is guessed.
 
-    A participant keeps the person it was first seen as. A user of Entra is the staff member with that object id.
-    A guest is the patient, or proxy, who launched and is not in yet, when only one such can be meant: in a visit
-    of one patient because there is nobody else, in a group because the names agree.
+    A participant stays the person it was first seen as, and a user of Entra is the staff member with that object
+    id. A guest is the only patient (or proxy) of that name, perhaps on a second device; else, in a visit of one
+    patient, the one whose launch nobody has followed yet. In a group a launch alone says too little.
     """
     everybody = list(people)
     for person in everybody:
@@ -99,18 +98,25 @@ def whose(seen: Seen, people: Iterable[Person], at: datetime, *, group: bool) ->
             return person
     if seen.oid:
         return None
-    waiting = [person for person in everybody if _may_be(person, at)]
-    named = [person for person in waiting if person.name_key and person.name_key == seen.name_key]
-    if len(named) == 1:
-        return named[0]
-    return waiting[0] if len(waiting) == 1 and not group else None
+    patients = [person for person in everybody if person.role in {"patient", "proxy"}]
+    named = [person for person in patients if seen.name_key in {person.name_key, person.shown_key} - {None}]
+    launched = [person for person in _known_to_epic(patients) if _is_expected(person, at)]
+    found = named or ([] if group else launched)
+    return found[0] if len(found) == 1 else None
 
 
-def _may_be(person: Person, at: datetime) -> bool:
-    """Launched as a patient or proxy, lately enough, and not in the call now."""
-    if person.role not in {"patient", "proxy"} or person.launched_at is None or is_connected(person):
+def _known_to_epic(patients: list[Person]) -> list[Person]:
+    """Who pressed the link in a text is only somebody of their own while no patient came through Epic."""
+    return [person for person in patients if person.external_id] or patients
+
+
+def _is_expected(person: Person, at: datetime) -> bool:
+    """Launched a short while ago, and not seen since: one launch brings one participant."""
+    if person.launched_at is None or is_connected(person):
         return False
-    return person.launched_at - timedelta(minutes=1) <= at <= person.launched_at + FROM_LAUNCH_TO_LOBBY
+    seen = [sighting.at for sightings in person.participants.values() for sighting in sightings]
+    fresh = not seen or max(seen) < person.launched_at
+    return fresh and person.launched_at - _CLOCKS_DIFFER <= at <= person.launched_at + FROM_LAUNCH_TO_LOBBY
 
 
 def after(person: Person, participant: str, sighting: Sighting) -> Person:
@@ -128,13 +134,6 @@ def after(person: Person, participant: str, sighting: Sighting) -> Person:
 def for_epic(person: Person) -> bool:
     """Epic has something to hear about this person. Who has no id there is audited and shown, never guessed."""
     return person.external_id is not None and person.written < len(person.changes)
-
-
-def plain_name(name: str) -> str:
-    """A name without case, marks and order of its parts, for comparing."""
-    letters = unicodedata.normalize("NFKD", name.casefold())
-    words = "".join(one if one.isalnum() else " " for one in letters if not unicodedata.combining(one)).split()
-    return " ".join(sorted(words))
 
 
 def is_connected(person: Person) -> bool:
@@ -157,23 +156,30 @@ def _story(participants: Mapping[str, tuple[Sighting, ...]]) -> Iterator[Change]
     first seen leaving was never seen here, and has no story.
     """
     moments = sorted(
-        (sighting.at, participant, sighting.presence)
+        (sighting.at, _RANK[sighting.presence], participant)
         for participant, sightings in participants.items()
         for sighting in sightings
     )
     here: set[str] = set()
     connected = False
-    for at, same in groupby(moments, key=lambda moment: moment[0]):
-        for _, participant, presence in same:
-            here = here - {participant} if presence == "left" else here | {participant}
+    for at, rank, participant in moments:
+        here = here - {participant} if rank == _RANK["left"] else here | {participant}
         if bool(here) != connected:
             connected = bool(here)
             yield Change(status="connected" if connected else "disconnected", at=at)
 
 
+#: At one instant arrivals come first: who changes devices was never away.
+_RANK: dict[Presence, int] = {"lobby": 0, "in": 1, "left": 2}
+
+
 def _news(told: tuple[Change, ...], story: tuple[Change, ...]) -> tuple[Change, ...]:
-    """What has to be told on top of what was: all from the first difference, so the end of it is true again."""
-    same = 0
-    while same < min(len(told), len(story)) and told[same] == story[same]:
-        same += 1
-    return story[same:]
+    """What has to be told on top of what was, so that each change is told and the last word is true.
+
+    Connects and disconnects alternate, so a story is known by its length. One that grew has its new end told. One
+    that shrank, because a late event filled a gap, has its last word told again if it is another one now. A change
+    whose time a late event corrects is not told twice.
+    """
+    if len(story) > len(told):
+        return story[len(told) :]
+    return story[-1:] if (len(told) - len(story)) % 2 else ()

@@ -4,6 +4,7 @@ For one patient and one clinician the session is the appointment's CSN; a group 
 patient keeps a CSN of their own (epic.md 1.3, 1.7).
 """
 
+import unicodedata
 from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
@@ -98,7 +99,7 @@ class Person(Model):
     external_id    Epic's id for write-back (type 1 staff, 2 patient); None when no launch named one
     oid            Entra object id, staff only
     name_key       pseudonym of the name the launch gave, to tell patients of a group apart
-    shown_name     as the roster shows it; gone when the visit closes
+    shown_name     as the roster shows it, and its pseudonym; gone when the visit closes
     participants   what was seen of each of their participants in the call
     story          the connects and disconnects that follow from it
     changes        what Epic is to be told, in order; only ever grows. `written` of them are done
@@ -111,6 +112,7 @@ class Person(Model):
     launched_at: datetime | None = None
     name_key: str | None = None
     shown_name: str | None = None
+    shown_key: str | None = None
     participants: dict[str, tuple[Sighting, ...]] = Field(default_factory=dict)
     story: tuple[Change, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -133,3 +135,10 @@ def may_send_to(join_url: str, more_hosts: frozenset[str]) -> bool:
     """True for an https address on a known Teams host: the only place a launch ends at."""
     parts = urlsplit(join_url)
     return parts.scheme == "https" and (parts.hostname in TEAMS_HOSTS or parts.netloc in more_hosts)
+
+
+def plain_name(name: str) -> str:
+    """A name without case, marks and order of its parts, for comparing."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    words = "".join(one if one.isalnum() else " " for one in letters if not unicodedata.combining(one)).split()
+    return " ".join(sorted(words))

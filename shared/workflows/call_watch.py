@@ -49,7 +49,7 @@ async def look_after(request: MeetingRequest, deps: Deps) -> None:
     visit, now = known.visit, deps.clock.now()
     if visit is None or visit.closed or visit.meeting is None or not visit.meeting.ready or not visit.meeting.join_url:
         return
-    if request.kind == "subscribe" and heard_of(visit, now):
+    if now >= request.give_up_at or (request.kind == "subscribe" and heard_of(visit, now)):
         return
     tenant, wish = str(tenant_of(visit.connection)), _wish(visit, deps)
     if request.kind == "renew" and visit.subscription:

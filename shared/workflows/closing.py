@@ -122,7 +122,7 @@ def _attended(person: Person, missed: list[Attendance]) -> Person:
 
 
 def _without_name(person: Person) -> Person:
-    return person.model_copy(update={"shown_name": None})
+    return person.model_copy(update={"shown_name": None, "shown_key": None})
 
 
 async def _erase(key: str, deps: Deps) -> None:
@@ -136,8 +136,8 @@ async def _erase(key: str, deps: Deps) -> None:
 
 def _nobody(person: Person) -> Person:
     """Times and role stay for reports; who it was does not."""
-    gone = {"external_id": None, "shown_name": None, "name_key": None, "written": len(person.changes)}
-    return person.model_copy(update=gone)
+    gone = {"external_id": None, "name_key": None, "written": len(person.changes)}
+    return _without_name(person).model_copy(update=gone)
 
 
 async def _erase_appointment(key: str, deps: Deps) -> None:

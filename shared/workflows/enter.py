@@ -124,14 +124,13 @@ async def _visit(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
 
 
 async def _times(room: Room, known: Known, ticket: Ticket, now: datetime, deps: Deps) -> tuple[datetime, datetime]:
-    """The appointment's, else those the visit has, else Epic's, else it is ad hoc and begins now."""
+    """What scheduling messages said, else Epic's Appointment, else those the visit has; an ad hoc visit begins now."""
     found = await deps.appointments.find(room.appointment)
     if found and found[0].facts.start:
         return found[0].facts.start, length(found[0].facts.start, found[0].facts.end)
-    if known.visit:
-        return known.visit.start, known.visit.end
-    start = ticket.place.start or now
-    return start, length(start, ticket.place.end)
+    if ticket.place.start:
+        return ticket.place.start, length(ticket.place.start, ticket.place.end)
+    return (known.visit.start, known.visit.end) if known.visit else (now, length(now, None))
 
 
 def _person(known: Known, room: Room, ticket: Ticket, oid: str | None, deps: Deps) -> Person:

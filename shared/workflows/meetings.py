@@ -66,6 +66,8 @@ async def provide(request: MeetingRequest, deps: Deps) -> None:
         start=appointment.facts.start,
         end=length(appointment.facts.start, appointment.facts.end),
     )
+    if wanted.end <= deps.clock.now():
+        return
     await ensure(wanted, deps)
 
 

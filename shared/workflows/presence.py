@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.domain import agenda, roster
 from shared.domain.configuration import tenant_of
 from shared.domain.roster import Happened, Seen
-from shared.domain.visit import Person, Sighting, Visit
+from shared.domain.visit import Person, Sighting, Visit, plain_name
 from shared.errors import Code, Refused
 from shared.messages import CallEvent, MeetingRequest, Message, WritebackOrder
 from shared.settings import Settings
@@ -169,10 +169,11 @@ def _visit_after(visit: Visit, happened: Happened) -> Visit:
 async def _person(seen: Seen, visit: Visit, people: dict[str, Person], happened: Happened, deps: Deps) -> Person:
     """Who this participant is: somebody of the visit, or somebody new whom nobody guesses."""
     tenant = str(tenant_of(visit.connection))
+    name = plain_name(seen.name or "")
     ours = seen.model_copy(
         update={
             "oid": seen.oid if seen.tenant in {None, tenant} else None,
-            "name_key": name_key(seen.name, visit.key, deps.pseudonyms),
+            "name_key": name and deps.pseudonyms.of("name", visit.connection, name),
         }
     )
     found = roster.whose(ours, people.values(), happened.at, group=visit.group)
@@ -180,13 +181,8 @@ async def _person(seen: Seen, visit: Visit, people: dict[str, Person], happened:
         name = f"{ours.tenant}|{ours.oid}" if ours.oid else seen.participant
         id_ = deps.pseudonyms.of("person", visit.key, name)
         found = people.get(id_) or Person(id=id_, role="staff" if ours.oid else "guest", oid=ours.oid)
-    return found.model_copy(update={"shown_name": seen.name or found.shown_name})
-
-
-def name_key(name: str | None, visit: str, pseudonyms: Pseudonyms) -> str | None:
-    """Stands for a name within one visit."""
-    plain = roster.plain_name(name) if name else ""
-    return pseudonyms.of("name", visit, plain) if plain else None
+    shown = {"shown_name": ours.name, "shown_key": ours.name_key} if ours.name else {}
+    return found.model_copy(update=shown)
 
 
 def _is_about(person: Person, happened: Happened) -> bool:

@@ -390,7 +390,7 @@ async def test_a_server_from_before_smart_configuration_is_found_by_its_capabili
 
 async def test_discovery_that_redirects_is_not_followed(draft: Scene):
     """Asked as a client whose discovery nobody has cached."""
-    fresh = epic_side(draft) | {"provider_client_id": world.EPIC_APPS["test", "patient"]}
+    fresh = epic_side(draft) | {"provider_client_id": "e0000000-0000-4000-8000-0000000000ff"}
     assert (await change(draft, "adam", "PUT", "/epic", fresh)).status == 200
     await draft.fault("epic", route="smart-configuration|metadata", do="status", status=302)
     refused(await change(draft, "adam", "POST", "/validation"), 422, "fhir-base-invalid")

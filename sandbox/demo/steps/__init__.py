@@ -1,5 +1,5 @@
 """The steps of the visit. Importing this package registers all of them with `sandbox.demo.play`."""
 
-from sandbox.demo.steps import launches, planned, scheduling, set_up, standing, texts
+from sandbox.demo.steps import closing, launches, presence, scheduling, set_up, standing, texts
 
-__all__ = ["launches", "planned", "scheduling", "set_up", "standing", "texts"]
+__all__ = ["closing", "launches", "presence", "scheduling", "set_up", "standing", "texts"]

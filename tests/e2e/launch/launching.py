@@ -143,3 +143,13 @@ async def launched(scene: Scene, user: str, number: str, **order: Any) -> Page:
 async def graph_calls(scene: Scene) -> int:
     """How often the connector asked Graph for a meeting, or changed one."""
     return sum("/onlineMeetings" in entry["path"] for entry in await scene.seen("graph", "request"))
+
+
+async def meeting_requests_done(scene: Scene) -> None:
+    """Wait until no request for a meeting waits or is being worked on."""
+    queue = scene.queues.get_queue_client("meeting-requests")
+
+    async def left() -> int:
+        return int((await queue.get_queue_properties()).approximate_message_count or 0)
+
+    assert await eventually(left, lambda count: count == 0) == 0

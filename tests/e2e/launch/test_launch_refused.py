@@ -1,6 +1,7 @@
 """Launches that must not get in, through the host: each ends in a page with its code, and no visit comes of it."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -82,8 +83,7 @@ async def test_an_epic_that_was_not_approved_begins_nothing(clinic: Scene, iss: 
             assert page.cookies == ()
 
 
-async def test_another_accepted_iss_is_sent_on_as_it_came(clinic: Scene):
-    """A DSTU2 base of the same Epic, which the approver approved with the R4 base."""
+async def test_another_base_of_the_same_epic_is_refused_until_it_is_approved(clinic: Scene):
     await book(clinic, number := csn())
     page = await launched(clinic, "pat", number, iss="DSTU2")
     await refused(clinic, page, 403, "issuer-unknown")
@@ -104,10 +104,10 @@ async def test_a_suspended_connection_launches_nobody_not_even_who_is_on_the_way
         await refused(clinic, await pat.launch("pat", number), 403, "connection-not-serving")
 
 
-@pytest.mark.parametrize("connection", ["x", "0" * 32 + "-aaaaaaaa", "..%2f..", "%00"])
-async def test_an_unknown_connection_is_none(clinic: Scene, connection: str):
+@pytest.mark.parametrize("name", ["x", "0" * 32 + "-aaaaaaaa", "..%2f..", "%00"])
+async def test_an_unknown_connection_is_none(clinic: Scene, name: str):
     async with browsers(clinic, 1) as (pat,):
-        page = await pat.go(URL(f"{clinic.plan.urls['app']}/launch/patient/{connection}?iss=x&launch=y", encoded=True))
+        page = await pat.go(URL(f"{clinic.plan.urls['app']}/launch/patient/{name}?iss=x&launch=y", encoded=True))
     assert page.status == 404
     assert await visits(clinic) == []
 
@@ -361,9 +361,7 @@ async def test_a_sign_ins_return_works_once_and_only_in_its_own_browser(clinic: 
     await book(clinic, number := csn())
     async with browsers(clinic, 2) as (paula, thief):
         page = await paula.launch("paula", number)
-        cookie = held(
-            next(step for step in paula.trail if step.url.endswith("/authorize") or step.location == page.url)
-        )
+        cookie = held(paula.trail[-2])
         back = (await paula.ask("POST", page.url, data={"user": "paula"})).location
         await refused(clinic, await thief.go(back), 400, "launch-stale")
         await nobody_is_known(clinic)
@@ -418,6 +416,7 @@ async def test_no_launch_leaves_names_numbers_or_tokens_in_logs_rows_cookies_or_
     async with browsers(clinic, 2) as (paula, pat):
         back = await returned(pat, "pat", number)
         await pat.go(back)
+        await pat.go(back)  # refused: a page
         await provider(paula, number)
         trail = [*paula.trail, *pat.trail]
     secrets = {number, URL(back).query["code"], URL(back).query["state"]}
@@ -429,5 +428,6 @@ async def test_no_launch_leaves_names_numbers_or_tokens_in_logs_rows_cookies_or_
     tables = [await rows(clinic, "RowKey ne ''", name) for name in ("Visits", "People", "Lookups", "Organisers")]
     for what, text in {"cookies": cookies, "pages": pages, "logs": logs, "tables": str(tables)}.items():
         assert text
-        found = [secret for secret in secrets if secret in text]
+        # A short number stands by chance in some random id; as a word of its own it would be a leak.
+        found = [secret for secret in secrets if re.search(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", text)]
         assert found == [], f"{what} hold {len(found)} of {len(secrets)}"
