@@ -68,6 +68,21 @@ def _nobody_opted_out(_: Any) -> Any:
     return out
 
 
+def _any_nonce(rule: Any) -> Any:
+    return lambda verified, issuers, _, nonce_rule: rule(verified, issuers, verified.text("nonce"), nonce_rule)
+
+
+async def _nothing(*_: Any) -> None:
+    """In place of asking Graph."""
+
+
+def _says_ok(_: Any) -> Any:
+    async def tell(*_: Any) -> str:
+        return "ok"
+
+    return tell
+
+
 BREAKS: Mapping[str, Break] = {
     "pin": Break(
         "3.4",
@@ -80,6 +95,20 @@ BREAKS: Mapping[str, Break] = {
     ),
     "stale-version": Break(
         "4.6", "a text for another version is sent", _patch("shared.workflows.texts", "send", _any_version)
+    ),
+    "pkce": Break(
+        "5.2",
+        "the launch sends no code challenge",
+        _patch(
+            "shared.workflows.launch", "authorize_url", lambda rule: lambda *a, **b: rule(*a, **b | {"challenge": None})
+        ),
+    ),
+    "nonce": Break("5.5", "any nonce passes", _patch("shared.clients.epic_tokens", "id_token", _any_nonce)),
+    "lobby": Break(
+        "5.2", "the meeting's door is never set", _patch("shared.clients.graph", "Graph.guard", lambda _: _nothing)
+    ),
+    "sink": Break(
+        "6.1", "Epic is told nothing, and all is well", _patch("shared.clients.write_back", "EpicStatus.tell", _says_ok)
     ),
     "stop": Break("4.7", "STOP is not looked at", _patch("shared.storage.opt_outs", "OptOuts.out", _nobody_opted_out)),
     "erase": Break(

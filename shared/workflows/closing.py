@@ -132,6 +132,7 @@ async def _erase(key: str, deps: Deps) -> None:
     visit = known.visit.model_copy(update={"session": None, "erased": deps.clock.now()})
     people = [_nobody(person) for person in known.people.values()]
     await deps.visits.save(known, visit, *people)
+    await deps.lookups.drop(Kind.SESSION, key)
 
 
 def _nobody(person: Person) -> Person:
@@ -147,5 +148,6 @@ async def _erase_appointment(key: str, deps: Deps) -> None:
     appointment = found[0]
     if appointment.join_token:
         await deps.lookups.drop(Kind.JOIN_TOKEN, appointment.join_token)
+    await deps.lookups.drop(Kind.SESSION, key)
     emptied = appointment.model_copy(update={"csn": None, "join_token": None})
     await deps.appointments.save(emptied, found[1])

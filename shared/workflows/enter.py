@@ -112,6 +112,8 @@ async def _visit(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
     place = ticket.place
     start, end = await _times(room, known, ticket, now, deps)
     visit = known.visit or Visit(connection=ticket.connection, key=room.key, session=place.csn, start=start, end=end)
+    if visit.closed:  # who comes back opens it again
+        visit = visit.model_copy(update={"closed": None, "erased": None, "subscription": None})
     group = visit.group or place.session is not None
     updates = {
         "group": group,

@@ -97,7 +97,11 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
 async def _claim(wanted: Visit, deps: Deps) -> Visit:
     """The visit's row with an organiser and the wanted times in it."""
     known = await deps.visits.find(wanted.key)
-    visit = (known.visit or wanted).model_copy(update={"start": wanted.start, "end": wanted.end})
+    visit = known.visit or wanted
+    start, end = wanted.start, wanted.end
+    if visit.group:  # the room of several appointments spans them all
+        start, end = min(start, visit.start), max(end, visit.end)
+    visit = visit.model_copy(update={"start": start, "end": end})
     if visit.meeting is None:
         return await _with_organiser(visit, known, deps)
     if visit != known.visit:

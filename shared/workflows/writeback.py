@@ -92,7 +92,7 @@ async def _take(order: WritebackOrder, lease: str, deps: Deps) -> _Turn | None:
     if visit is None or person is None:
         return None
     if person.lease not in {None, lease} and person.lease_until and person.lease_until > now:
-        raise Later("lease", person.lease_until - now)
+        raise Later("lease")
     wanted = for_epic(person) and visit.session is not None
     update = {"lease": lease, "lease_until": now + _LEASE} if wanted else {"lease": None, "lease_until": None}
     held = person.model_copy(update=update)

@@ -50,12 +50,7 @@ async def erased(scene: Scene) -> None:
 @step("7.3", "Nothing was poisoned, nothing given up", "d", needs=("7.2",))
 async def clean(scene: Scene) -> None:
     """Whatever went wrong on the way was tried again until it went right."""
-    queues = [queue.name async for queue in scene.queues.list_queues()]
-    left: dict[str, int] = {}
-    for name in queues:
-        count = (await scene.queues.get_queue_client(name).get_queue_properties()).approximate_message_count
-        if count:
-            left[name] = count
+    left = await eventually(lambda: _waiting(scene), lambda found: not found, within=90)
     scene.equal("every queue is empty, poison too", "the queues", left, {})
     parked = [row["reason"] async for row in scene.tables.get_table_client("Parked").list_entities()]
     scene.equal("nothing is parked", "table Parked", parked, [])
@@ -89,6 +84,16 @@ def _needles(scene: Scene, bearer: str) -> list[Needle]:
         Needle("token", "an access token", bearer.rpartition(".")[2][:40]),
         Needle("name", "a provider's FHIR id", world.EPIC_USERS["paula"].fhir_id),
     ]
+
+
+async def _waiting(scene: Scene) -> dict[str, int]:
+    """Queues in which something lies, seen or hidden."""
+    found = {}
+    async for queue in scene.queues.list_queues():
+        properties = await scene.queues.get_queue_client(queue.name).get_queue_properties()
+        if count := properties.approximate_message_count:
+            found[queue.name] = count
+    return found
 
 
 async def _last(scene: Scene, external_id: str) -> str:
