@@ -6,6 +6,7 @@
 A page keeps its own words; what stands between the two markers is made here.
 """
 
+import inspect
 import re
 import sys
 from collections import defaultdict
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from shared.errors import CATALOGUE, Code
+from shared.messages import Message
 from tests.reach import Reached, Source, Trigger
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +41,16 @@ def functions(_before: str) -> str:
     return "\n\n".join([*parts, "## Queues", _by_queue(queues, reached), "## Tables", _by_table(tables, reached)])
 
 
-PAGES: dict[str, Callable[[str], str]] = {"docs/errors.md": errors, "docs/functions.md": functions}
+def messages(_before: str) -> str:
+    """Every queue with its message: fields, types, and what the model says of itself."""
+    return "\n\n".join(_of_message(model) for model in Message.__subclasses__())
+
+
+PAGES: dict[str, Callable[[str], str]] = {
+    "docs/errors.md": errors,
+    "docs/functions.md": functions,
+    "docs/messages.md": messages,
+}
 
 
 def current(page: str) -> str:
@@ -76,6 +87,21 @@ def main(arguments: list[str]) -> int:
     found = [fault for page in PAGES for fault in faults(page)]
     print("\n".join(found) or "docs are current")  # noqa: T201 - the command's output
     return 1 if found else 0
+
+
+def _of_message(model: type[Message]) -> str:
+    own = [(name, field) for name, field in model.model_fields.items() if name not in Message.model_fields]
+    rows = [
+        (f"`{name}`", f"`{_type(field.annotation)}`", "" if field.is_required() else "optional") for name, field in own
+    ]
+    says = inspect.cleandoc(model.__doc__ or "")
+    head, _, rest = says.partition("\n\n")
+    more = f"\n\n```\n{rest}\n```" if rest else ""
+    return f"## `{model.queue}`: {model.__name__}\n\n{head}{more}\n\n{table(('field', 'type', ''), rows)}"
+
+
+def _type(annotation: object) -> str:
+    return (annotation.__name__ if isinstance(annotation, type) else str(annotation)).replace("typing.", "")
 
 
 def _of_app(app: str, reached: list[tuple[Trigger, Reached]]) -> str:
