@@ -26,6 +26,7 @@ down: $(VENV)/.ready  ## stop what `make up` left running
 
 .PHONY: test
 test: check  ## all checks and tests
+	@$(BIN)/python -m tests.chromium
 	@$(BIN)/pytest
 
 .PHONY: check
