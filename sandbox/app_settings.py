@@ -37,7 +37,7 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "EPIC_KEYS_TEST": secrets["epic_test"],
         "EPIC_KEYS_PRODUCTION": secrets["epic_production"],
         "ACS_ENDPOINT": plan.urls["acs"],
-        "ACS_ACCESS_KEY": world.ACS_ACCESS_KEY,
+        **_texting(plan),
         "EVENT_GRID_AUDIENCE": world.API_APP,
         "NOTIFICATION_KEYS": json.dumps([{"kid": "notifications-1", "pem": _both(plan, "encryption")}]),
         "GRAPH_URL": plan.urls["graph"],
@@ -66,6 +66,11 @@ def _storage(plan: Plan) -> dict[str, str]:
             "IDENTITY_HEADER": world.MANAGED_IDENTITY_HEADER,
         }
     return {"ConnectorStorage": plan.storage_connection}
+
+
+def _texting(plan: Plan) -> dict[str, str]:
+    """With an identity no key is needed for Communication Services either."""
+    return {} if plan.identity else {"ACS_ACCESS_KEY": world.ACS_ACCESS_KEY}
 
 
 def _both(plan: Plan, name: str) -> str:

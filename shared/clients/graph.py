@@ -1,6 +1,7 @@
 """Microsoft Graph: online meetings of the organisation's pool accounts,
 and who is in their calls (microsoft-apis.md 1, 2)."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,10 @@ from shared.telemetry import alarm
 
 #: An access policy, a consent or a licence is missing: an administrator mends that, so look again in a while.
 _MENDED_BY_PEOPLE = timedelta(minutes=5)
+_NOT_FOUND, _CONFLICT = 404, 409
+#: Of a list; protects us from one that goes round in a circle.
+_MOST_PAGES = 100
+_CODE = re.compile(r"[A-Za-z0-9_.]{1,60}")
 
 #: Gives an app-only access token for Graph in a tenant.
 type TokenFor = Callable[[str], Awaitable[str]]
@@ -70,7 +75,7 @@ class Graph:
         options = {
             "startDateTime": _utc(start),
             "endDateTime": _utc(end),
-            "lobbyBypassSettings": {"scope": "organization", "isDialInBypassEnabled": False},
+            "lobbyBypassSettings": {"scope": WHO_WALKS_IN, "isDialInBypassEnabled": False},
             "allowedPresenters": "organization",
         }
         await self._ask(tenant, "PATCH", f"/v1.0/users/{organiser}/onlineMeetings/{meeting_id}", options)
@@ -90,39 +95,54 @@ class Graph:
             "clientState": wish.client_state,
         }
         answer = await self._call(tenant, "POST", "/beta/subscriptions", body)
-        if answer.status == 409:
-            listed = await self._ask(tenant, "GET", "/beta/subscriptions")
-            found = next((one["id"] for one in listed.json()["value"] if one["resource"] == resource), None)
-            if found is None:
+        if answer.status == _CONFLICT:
+            listed = await self._all(tenant, "/beta/subscriptions")
+            found = next((one["id"] for one in listed if one["resource"].lstrip("/") == resource), None)
+            renewed = await self.renew(tenant, found, wish) if found else None
+            if renewed is None:
                 raise Later(answer.peer)
-            return await self.renew(tenant, found, wish)
+            return renewed
         made = _checked(answer, tenant).json()
         return Subscription(id=made["id"], expires=wish.expires)
 
-    async def renew(self, tenant: str, subscription_id: str, wish: Wish) -> Subscription:
-        """Let a subscription live longer, with the newest certificate; this reauthorises it as well."""
+    async def renew(self, tenant: str, subscription_id: str, wish: Wish) -> Subscription | None:
+        """Let a subscription live longer, with the newest certificate; this reauthorises it as well. None: gone."""
         body = {
             "expirationDateTime": _utc(wish.expires),
             "encryptionCertificate": wish.key.certificate,
             "encryptionCertificateId": wish.key.id,
         }
-        await self._ask(tenant, "PATCH", f"/beta/subscriptions/{subscription_id}", body)
+        answer = await self._call(tenant, "PATCH", f"/beta/subscriptions/{subscription_id}", body)
+        if answer.status == _NOT_FOUND:
+            return None
+        _checked(answer, tenant)
         return Subscription(id=subscription_id, expires=wish.expires)
 
     async def unsubscribe(self, tenant: str, subscription_id: str) -> None:
         """Stop being told; one that is gone is no trouble."""
         answer = await self._call(tenant, "DELETE", f"/beta/subscriptions/{subscription_id}")
-        if answer.status != 404:
+        if answer.status != _NOT_FOUND:
             _checked(answer, tenant)
 
     async def attendance(self, tenant: str, organiser: str, meeting_id: str) -> list[Attendance]:
         """Who was in the meeting's calls and when, by its attendance reports; empty until there is one."""
         path = f"/v1.0/users/{organiser}/onlineMeetings/{meeting_id}/attendanceReports"
-        reports = (await self._ask(tenant, "GET", path)).json()["value"]
         found: list[Attendance] = []
-        for report in reports:
-            records = await self._ask(tenant, "GET", f"{path}/{report['id']}/attendanceRecords")
-            found += [_attendance(record) for record in records.json()["value"]]
+        for report in await self._all(tenant, path):
+            records = await self._all(tenant, f"{path}/{report['id']}/attendanceRecords")
+            found += [_attendance(record) for record in records]
+        return found
+
+    async def _all(self, tenant: str, path: str) -> list[dict[str, Any]]:
+        """Every page of a list. A next link is followed only back to Graph itself, whom alone our token is for."""
+        found: list[dict[str, Any]] = []
+        for _ in range(_MOST_PAGES):
+            page = (await self._ask(tenant, "GET", path)).json()
+            found += page["value"]
+            following = str(page.get("@odata.nextLink", ""))
+            if not following.startswith(f"{self._base}/"):
+                break
+            path = following.removeprefix(self._base)
         return found
 
     async def _ask(self, tenant: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
@@ -133,6 +153,8 @@ class Graph:
         return (await self._outbound.call(method, self._base + path, headers=headers, json=body)).or_later()
 
 
+#: Staff of the organisation; everybody else waits in the lobby until one of them admits (F8.5).
+WHO_WALKS_IN = "organization"
 #: A group's meeting must not carry one patient's name, and no meeting needs any (F9.5).
 SUBJECT = "Virtual visit"
 
@@ -145,8 +167,8 @@ def _checked(answer: Answer, tenant: str) -> Answer:
 
 
 def _attendance(record: dict[str, Any]) -> Attendance:
-    spans = [(one["joinDateTime"], one["leaveDateTime"]) for one in record.get("attendanceIntervals") or []]
-    times = tuple((datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in spans)
+    spans = [(one.get("joinDateTime"), one.get("leaveDateTime")) for one in record.get("attendanceIntervals") or []]
+    times = tuple((datetime.fromisoformat(begin), datetime.fromisoformat(end)) for begin, end in spans if begin and end)
     return Attendance(record["id"], (record.get("identity") or {}).get("id"), times)
 
 
@@ -160,4 +182,4 @@ def _code(answer: Answer) -> str:
         code = str(answer.json()["error"]["code"])
     except (Later, KeyError, TypeError):
         return "unknown"
-    return code if code.isalnum() and len(code) < 60 else "unknown"
+    return code if _CODE.fullmatch(code) else "unknown"
