@@ -16,9 +16,13 @@ help:  ## what can be done
 demo: $(VENV)/.ready  ## one virtual visit, from set-up to erasure (BREAK=<fault> turns one step red)
 	@$(BIN)/python -m sandbox demo $(if $(BREAK),--break $(BREAK))
 
+.PHONY: breaks
+breaks: $(VENV)/.ready  ## every fault in turn; each must turn exactly its own step red (a quarter of an hour)
+	@$(BIN)/python -m sandbox breaks
+
 .PHONY: up
-up: $(VENV)/.ready  ## start everything and leave it running to try by hand
-	@$(BIN)/python -m sandbox up
+up: $(VENV)/.ready  ## start everything, with a visit booked, and leave it running (BARE=1: without a hospital)
+	@$(BIN)/python -m sandbox up $(if $(BARE),--bare)
 
 .PHONY: down
 down: $(VENV)/.ready  ## stop what `make up` left running

@@ -55,6 +55,8 @@ async def _up(options: argparse.Namespace) -> int:
     settings = stack.Settings(timers="schedule")
     async with stack.sandbox(folder(), first_port(), settings, identity=options.identity, say=print) as running:
         print(show.what_to_try(running.plan))
+        if not options.bare:
+            print(await show.furnish(running))
         print(f"\n{await running.watch()}")
         return 1
 
@@ -63,6 +65,14 @@ async def _demo(options: argparse.Namespace) -> int:
     if options.fault and options.fault not in breaks.BREAKS:
         raise UsageError(breaks.unknown(options.fault))
     return await show.demo(folder(), first_port(), options.fault, identity=options.identity)
+
+
+async def _breaks(_: argparse.Namespace) -> int:
+    """1 if a fault did not turn exactly its step red."""
+    codes = {name: await show.demo(folder(), first_port(), name, identity=False) for name in breaks.BREAKS}
+    wrong = [name for name, code in codes.items() if code != breaks.AS_IT_SHOULD]
+    print(f"\n{len(codes) - len(wrong)} of {len(codes)} faults turned exactly their step red")
+    return 1 if wrong else 0
 
 
 async def _token(options: argparse.Namespace) -> int:
@@ -176,8 +186,10 @@ def _options() -> argparse.Namespace:
         return sub
 
     up = add("up", _up, "start everything and stay, until Ctrl-C")
+    up.add_argument("--bare", action="store_true", help="leave out the hospital and its visit: set one up yourself")
     demo = add("demo", _demo, "start everything, play a whole visit, look at it from the far side, stop")
     demo.add_argument("--break", dest="fault", metavar="FAULT", help="plant a fault; its step must turn red")
+    add("breaks", _breaks, "play the demo with every fault in turn")
     for sub in (up, demo):
         sub.add_argument("--identity", action="store_true", help="storage by OAuth instead of the account key")
     add("token", _token, "print an access token for the API").add_argument("user", metavar="USER")

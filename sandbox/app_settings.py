@@ -39,7 +39,7 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "ACS_ENDPOINT": plan.urls["acs"],
         **_texting(plan),
         "EVENT_GRID_AUDIENCE": world.API_APP,
-        "NOTIFICATION_KEYS": json.dumps([{"kid": "notifications-1", "pem": _both(plan, "encryption")}]),
+        "NOTIFICATION_KEYS": _ring("notifications-1", _both(plan, "encryption")),
         "GRAPH_URL": plan.urls["graph"],
         "TEAMS_HOSTS": plan.urls["graph"].removeprefix("https://"),
         "OUTBOUND_PORTS": ",".join(str(port) for port in sorted(plan.ports.values())),
@@ -99,5 +99,9 @@ def _random() -> str:
 
 def _signing_key(kid: str) -> str:
     key = rsa.generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return _ring(kid, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def _ring(kid: str, pem: str) -> str:
+    """A ring of one key, as the apps take it."""
     return json.dumps([{"kid": kid, "pem": pem}])

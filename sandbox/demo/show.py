@@ -34,14 +34,32 @@ async def demo(folder: Path, first_port: int, fault: str | None, *, identity: bo
     return code
 
 
+#: Steps of the demo that leave a hospital ready for a visit.
+FURNISHING = ("2.1", "2.2", "2.3", "2.4", "4.1", "5.1")
+
+
+async def furnish(running: stack.Stack) -> str:
+    """Set Lamna Healthcare up and book Pat a visit with Paula, as the demo does; says what stands."""
+    import sandbox.demo.steps  # noqa: F401, PLC0415 - as above
+
+    steps = [replace(step, needs=()) for step in PLAYBOOK.steps() if step.id in FURNISHING]
+    async with scene.opened(running) as stage:
+        outcomes = await play(stage, steps, say=lambda _: None)
+        failed = [outcome.id for outcome in outcomes if outcome.status != Status.GREEN]
+        if failed:
+            return f"Setting up did not work (steps {', '.join(failed)}): run the demo, it says why."
+        start = stage.facts["visit"].start.astimezone()
+    return f"Lamna Healthcare is set up, and Pat Quillfeather has a visit with Paula Provider at {start:%H:%M %Z}."
+
+
 def what_to_try(here: plan.Plan) -> str:
     """For two people who want to hold a visit by hand."""
     urls = here.urls
     return "\n".join(
         [
             "The sandbox is up. Open in a browser (its CA is " + here.files["ca"] + "):",
-            f"  Hyperspace, for the provider   {urls['epic']}/hyperspace",
-            f"  MyChart, for the patient       {urls['epic']}/mychart",
+            f"  Hyperspace, for the provider   {urls['epic']}/hyperspace   (sign in as Paula, begin the visit)",
+            f"  MyChart, for the patient       {urls['epic']}/mychart      (sign in as Pat, in another window)",
             f"  Teams                          {urls['graph']}/l/meetup-join/... (a launch leads there)",
             f"  phones                         {urls['acs']}/phone",
             f"  the app                        {urls['app']}",
