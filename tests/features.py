@@ -1,4 +1,4 @@
-"""`python -m tests.features`: every id of docs/features.md with what has seen it, or "open".
+"""`python -m tests.features`: every id of docs/features.md and docs/promises.md with what has seen it, or "open".
 
 Reads the marks from source, so nothing of the app is imported and no test is run:
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_ROW = re.compile(r"^\| (F[^ |]*) \| ([^ |]+) \| ([^|]+) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| ([FP][^ |]*) \| ([^ |]+) \| ([^|]+) \|$", re.MULTILINE)
+_MARKS = {"pytest.mark.feature", "pytest.mark.promise"}
 #: Tests in these folders that import nothing of ours speak with a stand-in only.
 _BESIDE_THE_PRODUCT = ("tests/contract", "tests/sandbox")
 
@@ -47,6 +48,11 @@ class Sighting:
 def listed(document: str) -> list[Feature]:
     """The rows of docs/features.md, in their order."""
     return [Feature(id_, mark, line.strip()) for id_, mark, line in _ROW.findall(document)]
+
+
+def everything(root: Path) -> list[Feature]:
+    """Features and promises."""
+    return [row for page in ("features", "promises") for row in listed((root / f"docs/{page}.md").read_text())]
 
 
 def seen_in_tests(root: Path) -> Iterator[Sighting]:
@@ -92,7 +98,7 @@ def told(features: Iterable[Feature], sightings: Iterable[Sighting]) -> str:
 
 def main() -> int:
     """0 when every id is known."""
-    features = listed((ROOT / "docs/features.md").read_text())
+    features = everything(ROOT)
     sightings = [*seen_in_demo(ROOT), *seen_in_tests(ROOT)]
     print(told(features, sightings))  # noqa: T201 - the command's output
     complaints = unknown(features, sightings)
@@ -132,7 +138,7 @@ def _marks_of(outer: str, definition: Definition) -> Iterator[tuple[str, ast.Cal
 
 def _feature_calls(tree: ast.AST) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.feature":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _MARKS:
             yield node
 
 

@@ -19,7 +19,7 @@ from shared.clients.sms import Sms, SmsOrder
 from shared.domain.texts import Verdict
 from shared.errors import Broken
 
-pytestmark = [pytest.mark.feature("F5.4"), pytest.mark.promise("at most one text")]
+pytestmark = [pytest.mark.feature("F5.4"), pytest.mark.promise("P2")]
 
 _lines = itertools.count(100)
 KEY = AzureKeyCredential(world.ACS_ACCESS_KEY)

@@ -90,9 +90,9 @@ async def begin(scene: Scene, user: str = "ana") -> Answer:
 
 
 async def finish(scene: Scene, attempt: Answer, user: str = "ana") -> Answer:
-    """An approver presses Approve."""
+    """An approver enters the code that the last page showed, and presses Approve."""
     path = f"/config/connections/{scene.facts['connection']}/approvals/{attempt.body['attempt']}"
-    return await call(scene, user, "POST", path)
+    return await call(scene, user, "POST", path, {"code": scene.facts.get("code", "")})
 
 
 async def sign_in_to_epic(scene: Scene, authorize_url: str, who: str = "ana") -> str:
@@ -107,9 +107,12 @@ async def sign_in_to_epic(scene: Scene, authorize_url: str, who: str = "ana") ->
 
 
 async def follow(scene: Scene, url: str) -> tuple[int, str]:
-    """A browser's GET: the status and the page."""
+    """A browser's GET: the status and the page. A code that the page shows is remembered for `finish`."""
     async with scene.http.get(url, allow_redirects=False) as answer:
-        return answer.status, await answer.text()
+        text = await answer.text()
+    if '<h2 id="code">' in text:
+        scene.facts["code"] = text.partition('<h2 id="code">')[2].partition("<")[0]
+    return answer.status, text
 
 
 async def free_base(scene: Scene) -> None:

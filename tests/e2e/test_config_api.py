@@ -434,13 +434,30 @@ async def test_the_sign_in_carries_pkce_nonce_and_audience(draft: Scene):
     assert query["redirect_uri"] == [draft.plan.urls["app"] + "/config/epic-callback"]
 
 
+async def test_a_clinician_who_is_sent_the_approvers_link_approves_nothing(draft: Scene):
+    """Whoever may approve (an administrator can name themselves) could lure anybody who is signed in at Epic."""
+    await validated(draft)
+    attempt = await begin(draft)
+    status, seen_by_the_clinician = await follow(
+        draft, await sign_in_to_epic(draft, attempt.body["authorize_url"], "paula")
+    )
+    assert (status, epic_side(draft)["fhir_base_url"] in seen_by_the_clinician) == (200, True)
+    code = draft.facts.pop("code")
+    path = at(draft, f"/approvals/{attempt.body['attempt']}")
+    for guess in ("", "AAAA-AAAA", code[:4], code[::-1], "\u00e9" * 8):
+        refused(await call(draft, "ana", "POST", path, {"code": guess}), 422, "value-refused")
+    refused(await call(draft, "ana", "POST", path), 400, "body-unreadable")
+    assert (await read(draft)).body["active"] is None
+    assert (await call(draft, "ana", "POST", path, {"code": code.lower().replace("-", "")})).status == 200
+
+
 async def test_another_approver_of_the_tenant_cannot_use_the_attempt(draft: Scene):
     await validated(draft)
     attempt = await begin(draft)
     await follow(draft, await sign_in_to_epic(draft, attempt.body["authorize_url"]))
     other = await minted(draft, kind="user", user="ana", claims={"oid": world.USERS["noor"].oid})
     path = at(draft, f"/approvals/{attempt.body['attempt']}")
-    refused(await send(draft, other, "POST", path), 403, "not-the-approver")
+    refused(await send(draft, other, "POST", path, {"code": draft.facts["code"]}), 403, "not-the-approver")
     refused(await send(draft, other, "POST", at(draft, "/approvals")), 403, "not-the-approver")
     assert (await finish(draft, attempt)).status == 200
 

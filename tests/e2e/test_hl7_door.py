@@ -266,7 +266,7 @@ async def test_an_upload_that_cannot_be_pinned_is_refused(connection: Scene, wha
 # --- durable
 
 
-@pytest.mark.promise("Durable means durable: after AA or 202 nothing is lost, whatever process of ours is killed when")
+@pytest.mark.promise("P1")
 async def test_what_was_acknowledged_survives_the_death_of_both_hosts(connection: Scene):
     stack = connection.stack
     await drained(connection)
@@ -285,7 +285,7 @@ async def test_what_was_acknowledged_survives_the_death_of_both_hosts(connection
     assert len(await one_appointment(connection)) == 1
 
 
-@pytest.mark.promise("An outage of any peer shorter than the give-up time loses nothing and poisons nothing")
+@pytest.mark.promise("P5")
 async def test_without_its_queue_the_door_asks_to_be_asked_again_and_says_no_hl7(connection: Scene):
     """The emulator is stopped: neither the connection can be read nor the message kept."""
     stack = connection.stack
@@ -307,7 +307,7 @@ async def test_without_its_queue_the_door_asks_to_be_asked_again_and_says_no_hl7
 # --- nothing of a message is left behind
 
 
-@pytest.mark.promise("A scan of all tables, queues and logs finds no phone number, name, MRN, CSN or token in clear")
+@pytest.mark.promise("P11")
 async def test_nothing_of_a_message_rests_or_is_logged_in_clear(connection: Scene):
     planted = Booking(
         csn="7319283746",

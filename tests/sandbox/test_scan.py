@@ -34,7 +34,7 @@ def places(outcome, needle):
 
 
 @pytest.mark.feature("F12.2", "F12.10")
-@pytest.mark.promise("a scan of all tables, queues and logs finds nothing in clear")
+@pytest.mark.promise("P11")
 async def test_every_plant_is_found_in_every_place_and_is_gone_afterwards(azurite):
     outcome = await scan.scan(azurite, [PHONE, CSN])
     assert outcome.missed == ()

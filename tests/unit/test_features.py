@@ -42,10 +42,16 @@ def test_ids_are_unique_and_leave_no_gap(listed: list[Feature]):
         assert within == list(range(1, len(within) + 1))
 
 
-def test_every_id_that_tests_and_steps_carry_is_listed(listed: list[Feature]):
+def test_every_id_that_tests_and_steps_carry_is_listed():
     sightings = [*features.seen_in_demo(ROOT), *features.seen_in_tests(ROOT)]
     assert sightings
-    assert features.unknown(listed, sightings) == []
+    assert features.unknown(features.everything(ROOT), sightings) == []
+
+
+def test_every_promise_has_a_test_of_ours():
+    promises = {row.id for row in features.listed((ROOT / "docs/promises.md").read_text())}
+    assert len(promises) == 12
+    assert promises <= {one.feature for one in features.seen_in_tests(ROOT) if one.ours}
 
 
 def test_an_unknown_id_is_complained_about():

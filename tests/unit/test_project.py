@@ -310,7 +310,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.promise("Each app imports only what its role needs")
+@pytest.mark.promise("P10")
 @pytest.mark.parametrize("role", FOREIGN)
 def test_an_app_loads_only_what_its_role_needs(world: plan.Plan, role: str):
     modules = loaded(world, role)
@@ -356,6 +356,10 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "wait_for_visit": "GET /visit",
         # meetings
         "provision": "queue meeting-requests",
+        # presence
+        "graph_notifications": "POST /graph/notifications",
+        "graph_lifecycle": "POST /graph/lifecycle",
+        "on_call_event": "queue call-events",
         # schedule
         "on_scheduling_event": "queue scheduling-events",
         # sms
@@ -367,6 +371,13 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "decide_held_texts": "POST /config/connections/{connection}/held-texts",
         # upkeep
         "on_upkeep": "queue upkeep",
+        # watch
+        "watch": "timer 0 */15 * * * *",
+        "expire": "timer 0 10 3 * * *",
+        "list_parked": "GET /config/parked",
+        "drive_again": "POST /config/parked/{kind}/{id}",
+        # writeback
+        "write_back": "queue ehr-writeback",
     },
 }
 

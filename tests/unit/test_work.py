@@ -3,14 +3,17 @@
 import base64
 import json
 import logging
+import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from shared.clock import Clock
+from shared.domain.appointment import Facts, Heard
 from shared.errors import Broken, Code, Later, Refused
-from shared.messages import UpkeepOrder
+from shared.messages import SchedulingMessage, UpkeepOrder
 from shared.storage.names import Queue, Table
 from shared.storage.parked import Parked
 from shared.storage.queues import Queues
@@ -19,6 +22,7 @@ from shared.work import delay, work
 from tests.conftest import StandingClock, Store
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+PHONE = "+16085550142"
 ORDER = UpkeepOrder(
     message_id="order-1",
     attempt=3,
@@ -147,9 +151,30 @@ async def test_a_refusal_is_never_tried_again(store: Store, tools: Tools):
 
 @pytest.mark.parametrize("bug", [Broken("x"), KeyError("x"), RuntimeError()])
 async def test_a_bug_is_raised_for_the_host_to_see(store: Store, tools: Tools, bug: Exception):
-    with pytest.raises(type(bug)):
+    with pytest.raises(Broken):
         await run(tools, raising(bug))
     assert await count(store) == 0
+
+
+async def test_what_the_host_logs_of_a_bug_quotes_nothing(tools: Tools):
+    """The host writes an error's text, its causes and its trace into its log."""
+
+    async def bug(message: UpkeepOrder, tools: Tools) -> None:
+        try:
+            Heard.model_validate_json('{"facts": "+16085550142", "newer_phone": "+16085550142"}')
+        except ValueError as cause:
+            raise KeyError("+16085550142") from cause
+
+    with pytest.raises(Broken, match=r"^KeyError at .*bug:\d+$") as raised:
+        await run(tools, bug)
+    assert "5550142" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("model", [Facts, SchedulingMessage, UpkeepOrder])
+def test_a_row_or_message_that_does_not_fit_is_refused_without_being_quoted(model: type[BaseModel]):
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate({"phone": [PHONE], "event": {"phone": [PHONE], "csn": [PHONE]}, "newer": PHONE})
+    assert "5550142" not in str(refused.value)
 
 
 async def test_a_message_that_is_not_ours_is_a_bug(tools: Tools):

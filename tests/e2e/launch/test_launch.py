@@ -211,7 +211,7 @@ async def test_an_ad_hoc_visit_needs_no_appointment(clinic: Scene):
 # --- one meeting
 
 
-@pytest.mark.promise("a launch of a provisioned visit calls no Graph")
+@pytest.mark.promise("P8")
 async def test_a_launch_of_a_provisioned_visit_calls_no_graph(clinic: Scene):
     start = siu.whole_minute(clinic.now() + timedelta(minutes=20))
     await book(clinic, number := csn(), start)
@@ -229,7 +229,7 @@ async def test_a_launch_of_a_provisioned_visit_calls_no_graph(clinic: Scene):
     assert await people(clinic, visit["PartitionKey"]) == ["patient", "staff"]
 
 
-@pytest.mark.promise("one meeting per visit")
+@pytest.mark.promise("P3")
 @pytest.mark.parametrize("order", [("paula", "pat"), ("pat", "paula")])
 async def test_whoever_comes_first_there_is_one_meeting(clinic: Scene, order: tuple[str, str]):
     await book(clinic, number := csn())
@@ -243,7 +243,7 @@ async def test_whoever_comes_first_there_is_one_meeting(clinic: Scene, order: tu
     assert (len(await meetings(clinic)) - before, await used(clinic) - taken) == (1, 1)
 
 
-@pytest.mark.promise("one meeting per visit")
+@pytest.mark.promise("P3")
 async def test_ten_launches_at_the_same_time_make_one_meeting_and_count_one(clinic: Scene):
     await book(clinic, earlier := csn())
     await book(clinic, number := csn())

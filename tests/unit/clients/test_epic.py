@@ -4,13 +4,21 @@ from datetime import timedelta
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from shared.clients.epic import Epic, SecretCredential, authorize_url
+from shared.clients.epic import Epic, KeyCredential, SecretCredential, authorize_url
 from shared.clients.keysets import KeySets
+from shared.domain.signing import SigningKeys
 from shared.errors import Code, Later, Refused
 
 BASE, SMART = "/i/api/FHIR/R4", "/i/api/FHIR/R4/.well-known/smart-configuration"
 CREDENTIAL = SecretCredential("c1", "s1")
+
+
+def pem_key():
+    key = ec.generate_private_key(ec.SECP384R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 @pytest.fixture
@@ -157,6 +165,18 @@ async def test_a_backend_token_is_fetched_again_a_minute_before_its_end(far, epi
         await epic.backend_token(ends, CREDENTIAL)
         counts.append(far.seen.count("/i/oauth2/token"))
     assert counts == [1, 1, 2]
+
+
+async def test_a_kept_token_is_for_those_alone_who_prove_to_be_that_client(far, epic, smart):
+    """Several bases stand on one token endpoint (DSTU2, R4), and a client id is no secret: anybody may name it."""
+    far.answers["/i/oauth2/token"] = {"access_token": "t", "token_type": "bearer", "expires_in": 300}
+    ends = await epic.discover(far.url + BASE, "c1")
+    assert await epic.backend_token(ends, CREDENTIAL) == "t"
+    far.answers["/i/oauth2/token"] = answering(401, {"error": "invalid_client"})
+    assert await refused(epic.backend_token(ends, SecretCredential("c1", "guessed"))) == ("invalid_client",)
+    other_environment = KeyCredential("c1", SigningKeys([("k", pem_key())]))
+    assert await refused(epic.backend_token(ends, other_environment)) == ("invalid_client",)
+    assert await epic.backend_token(ends, SecretCredential("c1", "s1")) == "t"
 
 
 @pytest.mark.parametrize("expires", [None, "3600", 0, -5, 30])

@@ -125,7 +125,7 @@ def deliveries(draw: st.DrawFn) -> list[Heard]:
     ]
 
 
-@pytest.mark.promise("any order, repetition and tie of events ends in the same state and the same texts")
+@pytest.mark.promise("P12")
 @given(events=deliveries(), seed=st.integers())
 def test_any_order_repetition_and_tie_ends_in_the_same_state(events: list[Heard], seed: int) -> None:
     shuffled = [*events, *events]

@@ -142,7 +142,10 @@ def test_an_address_has_one_spelling(written: str, kept: str):
 @pytest.mark.parametrize(
     "written",
     ["http://e.example", "https://", "https:///x", "https://u@e.example", "https://:p@e.example", "https://@e.example",
-     "https://e.example?x", "https://e.example#x", "https://e.example:0x1", "https://e.example:99999", "e.example"],
+     "https://e.example?x", "https://e.example#x", "https://e.example:0x1", "https://e.example:99999", "e.example",
+     "https://e.example/a/./b", "https://e.example/a/../b", "https://e.example//a", "https://e.example/R%34",
+     "https://e.example/a b", "https://e.example/a\\b", "https://e.example:0443/x", "https://e.example./x",
+     "https://e.example; script-src 'unsafe-inline'/x", "https://\u00e9.example/x", "https://e.example\\@f.example/x"],
 )  # fmt: skip
 def test_what_is_no_plain_https_address_is_refused(written: str):
     with pytest.raises(ValidationError):
@@ -208,3 +211,12 @@ def test_a_tenant_is_an_entra_id():
     with pytest.raises(ValidationError):
         Organisation(tenant="lamna", id="lamna", name="Lamna")
     assert isinstance(LAMNA.tenant, UUID)
+
+
+def test_a_client_secret_does_not_follow_a_connection_to_another_epic():
+    """An administrator may propose another base before anybody approves it; our secret is not shown there."""
+    there = configuration.proposed(ACTIVE, epic_side(fhir_base_url="https://elsewhere.example/FHIR"))
+    _, name = configuration.with_secret(ACTIVE, "provider")
+    assert name == configuration.secret_name(epic_side(pkce=False), "provider")
+    assert configuration.with_secret(there, "provider")[1] != name
+    assert configuration.secret_name(epic_side(), "patient") != name

@@ -38,12 +38,12 @@ async def test_a_message_arrives_as_it_was_sent(store: Store):
     assert store.queues.open(body, Receipt) == RECEIPT
 
 
-async def test_nothing_but_id_attempt_and_trace_is_in_clear(store: Store):
+async def test_nothing_but_id_attempt_trace_and_delay_is_in_clear(store: Store):
     await store.queues.put(RECEIPT)
     [body] = await waiting(store, Queue.SMS_RECEIPTS)
     envelope = json.loads(body)
     sealed = envelope.pop("sealed")
-    assert envelope == {"id": "m1", "attempt": 0, "traceparent": "00-a"}
+    assert envelope == {"id": "m1", "attempt": 0, "traceparent": "00-a", "delay": 0}
     assert sealed.startswith("k1.")
     assert PHONE[2:] not in body.decode()
     assert PHONE[2:].encode() not in base64.urlsafe_b64decode(sealed.partition(".")[2])
@@ -152,7 +152,7 @@ async def away() -> AsyncIterator[Queues]:
             yield Queues(service, KeyRing({"k1": os.urandom(32)}))
 
 
-@pytest.mark.promise("An outage of any peer shorter than the give-up time loses nothing and poisons nothing")
+@pytest.mark.promise("P5")
 async def test_storage_that_is_away_means_later(away: Queues):
     with pytest.raises(Later):
         await away.put(RECEIPT)

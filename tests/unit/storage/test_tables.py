@@ -214,7 +214,7 @@ async def away() -> AsyncIterator[Tables]:
             yield Tables(service, KeyRing({"k1": os.urandom(32)}))
 
 
-@pytest.mark.promise("An outage of any peer shorter than the give-up time loses nothing and poisons nothing")
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [

@@ -36,6 +36,7 @@ from tests.unit.domain.connections import LAMNA, epic_side, own_side
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 KEY = ec.generate_private_key(ec.SECP256R1())
 HL7 = "x-application/hl7-v2+er7; charset=utf-8"
+WIDE = "x-application/hl7-v2+er7; charset=utf-16"
 
 
 def certificate() -> bytes:
@@ -97,7 +98,7 @@ async def no_queue() -> AsyncIterator[Queues]:
             yield Queues(service, KeyRing({"k1": os.urandom(32)}))
 
 
-@pytest.mark.promise("Durable means durable: after AA or 202 nothing is lost, whatever process of ours is killed when")
+@pytest.mark.promise("P1")
 async def test_without_the_queue_there_is_no_answer(deps: Deps, serving: Connection, no_queue: Queues):
     with pytest.raises(Later):
         await intake.accept(posted(serving, booked("1001")), replace(deps, queues=no_queue))
@@ -148,6 +149,9 @@ async def test_what_nobody_acts_on_is_answered_and_not_kept(deps: Deps, serving:
         ({"certificate": "junk"}, Code.CERTIFICATE_REFUSED),
         ({"content_type": "application/json"}, Code.CONTENT_TYPE),
         ({"body": b"x" * 1_000_001}, Code.BODY_TOO_LARGE),
+        ({"body": b"MSH|^~\\&|\r" * 501}, Code.BODY_TOO_LARGE),
+        ({"body": ("MSH|^~\\&|\r" * 501).encode("utf-16"), "content_type": WIDE}, Code.BODY_TOO_LARGE),
+        ({"body": ("MSH|^~\\&|\r" * 501).encode("utf-32-be"), "content_type": WIDE}, Code.BODY_TOO_LARGE),
         ({"connection": "nobody"}, Code.CONNECTION_UNKNOWN),
     ],
     ids=lambda given: str(given)[:40],

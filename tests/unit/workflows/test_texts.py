@@ -18,7 +18,7 @@ from tests.conftest import Store
 from tests.unit.workflows import text_world
 from tests.unit.workflows.text_world import CONNECTION, NOW, NUMBER, PHONE, START, Killed, World, order
 
-pytestmark = [pytest.mark.feature("F5.4", "F5.8", "F5.9"), pytest.mark.promise("at most one text")]
+pytestmark = [pytest.mark.feature("F5.4", "F5.8", "F5.9"), pytest.mark.promise("P2")]
 
 BOOKED = Told(start=START, standing="booked")
 
