@@ -39,6 +39,10 @@ check: $(VENV)/.ready  ## style and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+.PHONY: bench
+bench: $(VENV)/.ready  ## counts and ratios of one run (docs/bench.md)
+	@$(BIN)/python -m tests.bench
+
 .PHONY: features
 features: $(VENV)/.ready  ## every feature id with the test or demo step that saw it, or "open"
 	@$(BIN)/python -m tests.features
@@ -52,6 +56,6 @@ ifeq ($(PYTHON),)
 	@echo "Python 3.13 was not found. Install it, or say where it is: make demo PYTHON=/path/to/python3.13" >&2; exit 1
 endif
 	@echo "Setting up $(VENV) with $(PYTHON)"
-	@"$(PYTHON)" -m venv --clear $(VENV)
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
