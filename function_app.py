@@ -11,7 +11,20 @@ if settings().role == "hl7":
 
     app.register_functions(hl7.bp)
 else:
-    from functions import agenda, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, writeback
+    from functions import (
+        agenda,
+        config,
+        join,
+        keys,
+        launch,
+        meetings,
+        presence,
+        schedule,
+        sms,
+        upkeep,
+        watch,
+        writeback,
+    )
 
-    for group in (agenda, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, writeback):
+    for group in (agenda, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, watch, writeback):
         app.register_functions(group.bp)

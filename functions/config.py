@@ -1,5 +1,6 @@
 """The config API: set-up by operator and administrator, approval by the named approver."""
 
+import html
 from typing import Annotated
 from uuid import UUID
 
@@ -40,6 +41,12 @@ class ClientSecret(Model):
     """What Epic's registration showed once for an app."""
 
     secret: Annotated[str, Field(min_length=1, max_length=500, repr=False)]
+
+
+class Confirmation(Model):
+    """The code that the page after Epic's sign-in shows."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,20}$", repr=False)]
 
 
 class Suspension(Model):
@@ -205,17 +212,17 @@ async def epic_answered(req: func.HttpRequest) -> func.HttpResponse:
     """Epic sends the approver's browser back. Nothing is approved here."""
     if "code" not in req.params or "state" not in req.params:
         raise Refused(Code.SIGN_IN_REFUSED)
-    await approval.arrive(req.params["state"], req.params["code"], deps())
-    return page("Epic has confirmed your sign-in", "<p>Go back to the connector's page and press Approve.</p>")
+    return confirmed(await approval.arrive(req.params["state"], req.params["code"], deps()))
 
 
 @bp.route("config/connections/{connection}/approvals/{attempt}", methods=["POST"])
 @answered
 async def approve(req: func.HttpRequest) -> func.HttpResponse:
-    """The same person approves the same revision, after the Epic sign-in."""
+    """The same person approves the same revision, with the code that the Epic sign-in ended with."""
     who = await caller(req, "Approver")
     connection, etag = await configuration.read(req.route_params["connection"], who, deps())
-    return told(await approval.finish(connection, etag, req.route_params["attempt"], who, deps()))
+    code = parsed(Confirmation, req).code
+    return told(await approval.finish(connection, etag, req.route_params["attempt"], code, who, deps()))
 
 
 def _app(name: str) -> AppName:
@@ -232,6 +239,16 @@ async def changing(req: func.HttpRequest, who: Caller) -> tuple[Connection, str]
     if read != str(connection.change):
         raise Refused(Code.CHANGED_MEANWHILE)
     return connection, etag
+
+
+def confirmed(epic: approval.Confirmed) -> func.HttpResponse:
+    """What the approver sees after Epic's sign-in; also a warning for somebody who was only sent here."""
+    return page(
+        "Epic has confirmed your sign-in",
+        f"<p>To let the video visit connector use <b>{html.escape(epic.fhir_base_url)}</b>, go back to the connector's "
+        f'page, enter this code and press Approve:</p><h2 id="code">{html.escape(epic.code)}</h2>'
+        "<p>If you did not begin this yourself, close this page and give the code to nobody.</p>",
+    )
 
 
 def told(connection: Connection, status: int = 200) -> func.HttpResponse:

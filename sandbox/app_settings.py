@@ -32,6 +32,7 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "ENTRA_AUTHORITY": plan.urls["entra"],
         "OPERATOR_TENANT_ID": world.OPERATOR_TENANT,
         "API_CLIENT_ID": world.API_APP,
+        "API_CALLER_IDS": world.PORTAL_APP,
         "CONNECTOR_CLIENT_ID": world.CONNECTOR_APP,
         "CONNECTOR_CERTIFICATE": plan.path("connector_both").read_text(),
         "EPIC_KEYS_TEST": secrets["epic_test"],

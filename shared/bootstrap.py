@@ -162,7 +162,8 @@ class Deps:
         from shared.clients.keysets import KeySets
 
         keysets = KeySets(self.microsoft, self.clock)
-        return AccessTokens(self.settings.entra_authority, self.settings.api_client_id, keysets)
+        settings = self.settings
+        return AccessTokens(settings.entra_authority, settings.api_client_id, keysets, settings.api_callers)
 
     @cached_property
     def app_tokens(self) -> "AppTokens":
@@ -244,9 +245,10 @@ class Deps:
     async def credential(self, connection: "Connection", side: "EpicSide", client_id: str) -> "Credential":
         """How an app of a connection proves itself to Epic: a test connection never signs with production keys."""
         from shared.clients.epic import KeyCredential, SecretCredential
+        from shared.domain.configuration import secret_name
 
         if side.authentication == "client_secret":
-            return SecretCredential(client_id, await self.connections.secret(connection, client_id))
+            return SecretCredential(client_id, await self.connections.secret(connection, secret_name(side, client_id)))
         return KeyCredential(client_id, self.signing[connection.environment])
 
 

@@ -23,7 +23,7 @@ class Message(BaseModel):
     give_up_at    past this a Later parks the work instead (architecture, rule 3)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     queue: ClassVar[Queue]
 
     schema_version: Literal[1] = 1
@@ -108,12 +108,14 @@ class MeetingRequest(Message):
 class CallEvent(Message):
     """One item of a Graph notification as it came: sealed by Graph for us, with the tokens that prove the sender.
 
-    key    of the visit, proven by the subscription's client state
+    key       of the visit, proven by the subscription's client state
+    arrived   real time: the tokens must have been good then
     """
 
     queue: ClassVar[Queue] = Queue.CALL_EVENTS
 
     key: str
+    arrived: datetime
     tokens: tuple[str, ...]
     data: str
     data_key: str
@@ -140,3 +142,10 @@ class UpkeepOrder(Message):
     kind: Literal["erase-phone", "replan", "close", "erase-visit"]
     key: str
     version: int
+
+
+#: What travels in which queue.
+MODELS: dict[Queue, type[Message]] = {
+    model.queue: model
+    for model in (SchedulingMessage, TextOrder, Receipt, MeetingRequest, CallEvent, WritebackOrder, UpkeepOrder)
+}

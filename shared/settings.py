@@ -18,6 +18,8 @@ Role = Literal["main", "hl7"]
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 #: Event Grid's own application (microsoft-apis.md, section 3), the same in every tenant of the public cloud.
 _EVENT_GRID_APP = "4962773b-9cdb-44cf-a8bf-237846a00ab7"
+#: In days. Delivery reports, held texts and erasure all end within a month.
+_SHORTEST_RETENTION = 31
 #: Azure sets these on every instance; `func start` and the sandbox do not.
 _AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
 
@@ -52,6 +54,7 @@ class Settings:
     entra_authority: str = ""
     operator_tenant: str = ""
     api_client_id: str = ""
+    api_callers: frozenset[str] = frozenset()
     connector_client_id: str = ""
     connector_certificate: str = field(default="", repr=False)
     epic_keys: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict, repr=False)
@@ -64,6 +67,9 @@ class Settings:
     event_grid_audience: str = ""
     event_grid_app: str = ""
     event_grid_secret: str = field(default="", repr=False)
+    texts_days: int = 90
+    audit_days: int = 2190
+    visits_days: int = 400
     outbound_ports: frozenset[int] = frozenset({443})
     outbound_cidrs: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
@@ -99,18 +105,22 @@ class _Reader:
             "entra_authority": self.text("ENTRA_AUTHORITY", "https://login.microsoftonline.com").rstrip("/"),
             "operator_tenant": self.text("OPERATOR_TENANT_ID"),
             "api_client_id": self.text("API_CLIENT_ID"),
+            "api_callers": self.words("API_CALLER_IDS"),
             "connector_client_id": self.text("CONNECTOR_CLIENT_ID"),
             "connector_certificate": self.text("CONNECTOR_CERTIFICATE"),
             "epic_keys": {env: self.key_ring(f"EPIC_KEYS_{env.upper()}") for env in ("test", "production")},
             "notification_keys": self.key_ring("NOTIFICATION_KEYS"),
             "graph_url": self.text("GRAPH_URL", "https://graph.microsoft.com").rstrip("/"),
-            "teams_hosts": frozenset(host for host in self.env.get("TEAMS_HOSTS", "").split(",") if host),
+            "teams_hosts": self.words("TEAMS_HOSTS"),
             "acs_endpoint": self.text("ACS_ENDPOINT", ""),
             "acs_access_key": self.text("ACS_ACCESS_KEY", ""),
             "event_grid_audience": self.text("EVENT_GRID_AUDIENCE", ""),
             "event_grid_app": self.text("EVENT_GRID_APP_ID", _EVENT_GRID_APP),
             "event_grid_secret": self.text("EVENT_GRID_SECRET", ""),
             "sms_per_minute": self.number("SMS_PER_MINUTE", Settings.sms_per_minute),
+            "texts_days": self.days("TEXTS_DAYS", Settings.texts_days),
+            "audit_days": self.days("AUDIT_DAYS", Settings.audit_days),
+            "visits_days": self.days("VISITS_DAYS", Settings.visits_days),
             "outbound_ports": frozenset(self.numbers("OUTBOUND_PORTS", "443")),
             "outbound_cidrs": self.networks("OUTBOUND_CIDRS"),
         }
@@ -121,6 +131,9 @@ class _Reader:
             self.faults.append(f"{name} is missing")
             return ""
         return value
+
+    def words(self, name: str) -> frozenset[str]:
+        return frozenset(word.strip() for word in self.env.get(name, "").split(",") if word.strip())
 
     def one_of(self, name: str, *choices: str) -> str:
         value = self.text(name)
@@ -133,6 +146,13 @@ class _Reader:
 
     def number(self, name: str, default: int) -> int:
         return next(iter(self.numbers(name, str(default))), default)
+
+    def days(self, name: str, default: int) -> int:
+        """How long rows stay; shorter than a month, and work under way would lose its rows."""
+        days = self.number(name, default)
+        if days < _SHORTEST_RETENTION:
+            self.faults.append(f"{name} must be {_SHORTEST_RETENTION} or more")
+        return days
 
     def numbers(self, name: str, default: str) -> list[int]:
         try:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import azure.functions as func
 
 from shared.errors import CATALOGUE, Code, Later, Refused
-from shared.telemetry import alarm, outcome
+from shared.telemetry import alarm, outcome, place
 
 Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 _PAGE_HEADERS = {
@@ -48,17 +48,10 @@ def _guarded(handler: Handler, say: Callable[..., func.HttpResponse]) -> Handler
             outcome(handler.__name__, end=f"later:{later.peer}")
             return say(Code.BUSY)
         except Exception as error:  # its text may hold anything: only its type goes on
-            alarm(handler.__name__, end="unexpected", error=type(error).__name__, at=_place(error))
+            alarm(handler.__name__, end="unexpected", error=type(error).__name__, at=place(error))
             return say(Code.UNEXPECTED)
 
     return guarded
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else ""
 
 
 def problem(code: Code, *fields: str) -> func.HttpResponse:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.errors import Later, Refused
+from shared.errors import Broken, ConnectorError, Later, Refused
 from shared.messages import Message
 from shared.storage.parked import Parked
 from shared.storage.queues import Queues
-from shared.telemetry import outcome, traceparent
+from shared.telemetry import alarm, outcome, place, traceparent
 
 _FIRST_DELAY = timedelta(seconds=2)
 _LONGEST_DELAY = timedelta(minutes=10)
@@ -43,8 +43,8 @@ async def work[M: Message, D: Tools](
 ) -> None:
     """Handle one message. What `Later` means, and when it ends, is decided here.
 
-    `gave_up` marks the row that the work belongs to; it gets the reason. A bug is raised: the host delivers the
-    message again and at last moves it to the poison queue.
+    `gave_up` marks the row that the work belongs to; it gets the reason. A bug is raised, as `Broken` with its kind
+    and its place: the host delivers the message again and at last moves it to the poison queue.
     """
     message = deps.queues.open(delivered.get_body(), model)
     traceparent.set(message.traceparent)
@@ -56,6 +56,10 @@ async def work[M: Message, D: Tools](
         end = f"refused:{refusal.code}"
     except Later as later:
         end = await _again(message, later, deps, gave_up)
+    except ConnectorError:
+        raise
+    except Exception as error:  # its text may quote a row, and the host logs it with every cause
+        raise Broken(f"{type(error).__name__} at {place(error)}") from None
     outcome(model.queue, end=end, attempt=message.attempt, ms=round((time.monotonic() - started) * 1000))
 
 
@@ -64,6 +68,7 @@ async def _again[M: Message, D: Tools](
 ) -> str:
     if deps.clock.now() >= message.give_up_at:
         await deps.parked.park(message, reason=later.peer)
+        alarm("work parked", queue=message.queue, id=message.message_id, why=later.peer)
         if gave_up:
             await gave_up(message, deps, later.peer)
         return f"parked:{later.peer}"

@@ -1,11 +1,15 @@
 """The connector's own tokens for Graph, one credential a tenant (microsoft-apis.md 4)."""
 
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
-from azure.identity import CredentialUnavailableError
+from typing import Any
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity.aio import CertificateCredential
 
 from shared.errors import Later
+from shared.telemetry import alarm
 
+#: A person may be waiting; the library's own five minutes would outlast the function. The queue tries again.
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
 _GRAPH = "https://graph.microsoft.com/.default"
 
 
@@ -23,8 +27,11 @@ class GraphTokens:
         """A token for a tenant; `Later` when Entra gives none: it is away, or consent is missing."""
         try:
             return (await self._credential(tenant).get_token(_GRAPH)).token
-        except (ClientAuthenticationError, ServiceRequestError, CredentialUnavailableError):
+        except ClientAuthenticationError:
+            alarm("graph token refused", tenant=tenant)
             raise Later("entra") from None  # the cause quotes the request
+        except AzureError:
+            raise Later("entra") from None
 
     def _credential(self, tenant: str) -> CertificateCredential:
         if tenant not in self._credentials:
@@ -35,5 +42,6 @@ class GraphTokens:
                 authority=self._authority,
                 # The authority is our own setting: nothing is gained by asking Microsoft's public cloud about it.
                 disable_instance_discovery=True,
+                **_TIMEOUTS,
             )
         return self._credentials[tenant]

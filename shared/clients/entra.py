@@ -8,6 +8,7 @@ it signs.
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.clients.jwts import Verified, Verifier, unverified
 from shared.clients.keysets import KeySets
@@ -39,11 +40,17 @@ class Caller:
 
 
 class AccessTokens:
-    """Tokens for our API: v2, RS256, our audience. Which tenants may do what is the caller's question."""
+    """Tokens for our API: v2, RS256, our audience. Which tenants may do what is the caller's question.
 
-    def __init__(self, authority: str, audience: str, keysets: KeySets) -> None:
+    A person's token is taken from the applications in `callers` alone, unless that is empty: consent is easily
+    talked out of somebody, and any application with it could act for an administrator. A program's token needs roles
+    of its own, which its tenant's administrator gave it.
+    """
+
+    def __init__(self, authority: str, audience: str, keysets: KeySets, callers: Collection[str] = frozenset()) -> None:
         self._tokens = _EntraTokens(authority, keysets)
         self._audience = audience
+        self._callers = callers
 
     async def check(self, bearer: str) -> Caller:
         """Who holds this token (without the word Bearer). Raises `Refused(TOKEN_REFUSED)`."""
@@ -53,6 +60,8 @@ class AccessTokens:
         user, client = token.text("oid"), token.text("azp")
         known = _GUID.fullmatch(user) and client and isinstance(roles, list)
         if token.text("ver") != "2.0" or not known or not (app or SCOPE in scopes):
+            raise Refused(Code.TOKEN_REFUSED)
+        if not app and self._callers and client not in self._callers:
             raise Refused(Code.TOKEN_REFUSED)
         held = frozenset(role for role in roles if isinstance(role, str))
         return Caller(token.text("tid"), user, held, scopes, app, client)
@@ -65,15 +74,22 @@ class AppTokens:
         self._tokens = _EntraTokens(authority, keysets)
 
     async def check(
-        self, token: str, audience: str, app_ids: Collection[str], tenants: Collection[str] | None = None
+        self,
+        token: str,
+        audience: str,
+        app_ids: Collection[str],
+        tenants: Collection[str] | None = None,
+        *,
+        waited: timedelta = timedelta(),
     ) -> str:
         """The tenant whose token this is, v1 or v2. Raises `Refused(TOKEN_REFUSED)`.
 
         audience   our application
         app_ids    the applications that may have asked for it (`appid` in v1, `azp` in v2)
         tenants    None: any
+        waited     how long the token lay with us since it was shown
         """
-        verified = await self._tokens.verify(token, {audience})
+        verified = await self._tokens.verify(token, {audience}, waited=waited)
         client = verified.text("azp" if verified.text("ver") == "2.0" else "appid")
         tenant = verified.text("tid")
         if client not in app_ids or (tenants is not None and tenant not in tenants):
@@ -91,11 +107,11 @@ class _EntraTokens:
         self._keys = {"1.0": f"{common}/keys", "2.0": f"{common}/v2.0/keys"}
         self._verifier = Verifier(keysets, Code.TOKEN_REFUSED)
 
-    async def verify(self, token: str, audiences: Collection[str]) -> Verified:
+    async def verify(self, token: str, audiences: Collection[str], *, waited: timedelta = timedelta()) -> Verified:
         version = unverified(token).get("ver")
         if not isinstance(version, str) or version not in self._issuers:
             raise Refused(Code.TOKEN_REFUSED)
-        verified = await self._verifier.verify(token, self._keys[version], audiences)
+        verified = await self._verifier.verify(token, self._keys[version], audiences, waited=waited)
         tenant = verified.text("tid")
         own = {name: template.replace("{tenantid}", tenant) for name, template in self._issuers.items()}
         signs_for = (verified.key_issuer or own[version]).replace("{tenantid}", tenant)

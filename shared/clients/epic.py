@@ -63,7 +63,7 @@ class Epic:
         self._clock = clock
         self._discovery = SmartDiscovery(outbound, clock)
         self._verifier = Verifier(keysets, Code.EPIC_REFUSED)
-        self._backend: dict[tuple[str, str], _BackendToken] = {}
+        self._backend: dict[tuple[str, Credential], _BackendToken] = {}
 
     async def discover(self, base: str, client_id: str, approved_hosts: Iterable[str] = ()) -> SmartEndpoints:
         """See `SmartDiscovery.discover`."""
@@ -93,14 +93,23 @@ class Epic:
         return epic_tokens.tokens(members, who)
 
     async def backend_token(self, endpoints: SmartEndpoints, credential: Credential) -> str:
-        """An access token for the connector itself, kept until a minute before its end."""
-        kept = self._backend.setdefault((endpoints.token, credential.client_id), _BackendToken())
+        """An access token for the connector itself, kept until a minute before its end.
+
+        Kept per proof, not per client id: who cannot prove to be the client gets no token that another one got.
+        """
+        kept = self._backend.setdefault((endpoints.token, credential), _BackendToken())
         async with kept.lock:
             now = self._clock.real()
             if kept.until is None or now >= kept.until:
                 members = await self._token(endpoints, {"grant_type": "client_credentials"}, credential)
                 kept.token, kept.until = members["access_token"], now + _lifetime(members) - _MARGIN
             return kept.token
+
+    def forget(self, token: str) -> None:
+        """Epic does not take this backend token any more: the next one is asked for anew."""
+        for kept in self._backend.values():
+            if kept.token == token:
+                kept.until = None
 
     async def read(self, base: str, token: str, reference: str) -> dict[str, Any]:
         """One FHIR resource, e.g. `Appointment/eVa-Ad`.

@@ -40,8 +40,13 @@ class Verifier:
         self._keysets = keysets
         self._refusal = refusal
 
-    async def verify(self, token: str, keys_url: str, audiences: Collection[str]) -> Verified:
-        """The token's claims. Raises `Refused`, or `Later` when the key set cannot be had."""
+    async def verify(
+        self, token: str, keys_url: str, audiences: Collection[str], *, waited: timedelta = timedelta()
+    ) -> Verified:
+        """The token's claims. Raises `Refused`, or `Later` when the key set cannot be had.
+
+        waited   how long the token lay with us since it was shown: it had to be good then
+        """
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
@@ -52,12 +57,12 @@ class Verifier:
         key = await self._keysets.key(keys_url, kid)
         if key is None:
             raise Refused(self._refusal)
-        return Verified(self._claims(token, key.jwk, audiences), key.issuer)
+        return Verified(self._claims(token, key.jwk, audiences, SKEW + max(waited, timedelta())), key.issuer)
 
-    def _claims(self, token: str, key: jwt.PyJWK, audiences: Collection[str]) -> dict[str, Any]:
+    def _claims(self, token: str, key: jwt.PyJWK, audiences: Collection[str], leeway: timedelta) -> dict[str, Any]:
         try:
             return jwt.decode(
-                token, key, [ALGORITHM], audience=list(audiences), leeway=SKEW, options={"require": _REQUIRED}
+                token, key, [ALGORITHM], audience=list(audiences), leeway=leeway, options={"require": _REQUIRED}
             )
         except (jwt.PyJWTError, ValueError, TypeError):
             raise Refused(self._refusal) from None

@@ -104,6 +104,14 @@ class Outbound:
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Later(peer) from None  # the cause may hold the URL's query
 
+    async def judge(self, url: str) -> None:
+        """Whether an address may be called, without calling it. Raises `Refused(ADDRESS_REFUSED)`, `Later`."""
+        target = checked_url(url, self._policy)
+        try:
+            await self._resolver.resolve(str(target.raw_host), target.port or 0)
+        except OSError:
+            raise Later(str(target.host)) from None
+
     async def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         if self._session is not None:

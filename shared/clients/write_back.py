@@ -2,16 +2,26 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from yarl import URL
 
 from shared.clients.outbound import Answer, Outbound
 from shared.domain.connection import WriteBack
 from shared.domain.visit import Change, Role
+from shared.errors import Later
+from shared.telemetry import alarm
 
 #: ExternalIDType: 1 for staff (EMP), 2 for MyChart users (WPR), proxies among them.
 _TYPES: dict[Role, str] = {"staff": "1", "patient": "2", "proxy": "2"}
 _COMMAND_CODE = re.compile(r"executing the command: ([A-Z0-9-]{1,60})")
+_UNAUTHORIZED = 401
+#: An account, a record or an address that people must mend: look again in a while.
+_MENDED_BY_PEOPLE = timedelta(minutes=5)
+
+
+class NotLetIn(Later):
+    """Epic does not take our token or account, or not any more."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +41,11 @@ class EpicStatus:
         self._outbound = outbound
 
     async def tell(self, sink: WriteBack, status: Status, client_id: str, authorization: str) -> str:
-        """Tell one change; answers "ok", or Epic's reason for a refusal that no repetition would mend.
+        """Tell one change; answers "ok", or the code of Epic's command, whose refusal no repetition would mend.
 
-        authorization   the header's whole value. Raises `Later` when Epic is busy, away or broken.
+        authorization   the header's whole value
+        Raises `Later` when Epic is busy, away or broken, and when it was not the command that refused (epic.md 2.2:
+        only a 4xx with a code is for good); `NotLetIn` for 401.
         """
         value = sink.connected if status.change.status == "connected" else sink.disconnected
         query = {
@@ -46,10 +58,15 @@ class EpicStatus:
         url = str(URL(sink.url or "").update_query(query))
         headers = {"Authorization": authorization, "Epic-Client-ID": client_id}
         answer = (await self._outbound.call("GET", url, headers=headers)).or_later()
-        return "ok" if answer.status < 300 else _reason(answer)
+        return "ok" if answer.status < 300 else _refusal(answer)
 
 
-def _reason(answer: Answer) -> str:
-    """Epic's command code, else the status. The rest of the envelope may quote ids and a stack trace."""
+def _refusal(answer: Answer) -> str:
+    """Epic's command code. The rest of the envelope may quote ids and a stack trace."""
+    if answer.status == _UNAUTHORIZED:
+        raise NotLetIn(answer.peer)
     code = _COMMAND_CODE.search(answer.body.decode("utf-8", "replace"))
-    return code[1] if code else str(answer.status)
+    if code is None:
+        alarm("write-back was not taken", status=answer.status, peer=answer.peer)
+        raise Later(answer.peer, _MENDED_BY_PEOPLE)
+    return code[1]

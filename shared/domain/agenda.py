@@ -51,7 +51,7 @@ def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[
     facts = appointment.facts
     if facts.phone and (erase := phone_due(appointment)):
         yield _due(appointment, "erase-phone", erase, erase + timedelta(days=7))
-    if appointment.csn and (last := _last_of(appointment)):
+    if appointment.csn and (last := time_over(appointment)):
         yield _due(appointment, "erase-visit", last + ERASE_AT_LATEST, last + ERASE_AT_LATEST + timedelta(days=7))
     if facts.start is None or to_tell(facts).standing != "booked" or appointment.moved_to:
         return
@@ -66,11 +66,11 @@ def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[
 
 def is_past(appointment: Appointment, now: datetime) -> bool:
     """The appointment's time is over; one that was moved ahead again is not."""
-    last = _last_of(appointment)
+    last = time_over(appointment)
     return last is not None and last <= now
 
 
-def _last_of(appointment: Appointment) -> datetime | None:
+def time_over(appointment: Appointment) -> datetime | None:
     """When an appointment's time is over; one without a time ends with the last word about it."""
     facts = appointment.facts
     return length(facts.start, facts.end) if facts.start else appointment.versioned_at

@@ -56,6 +56,12 @@ def check_presented(header: str | None, pinned: Iterable[EngineCertificate], now
         raise Refused(Code.CERTIFICATE_REFUSED)
 
 
+def ends(pem: str) -> datetime:
+    """When the certificate in a PEM text ends, beside its private key or not."""
+    _, begin, rest = pem.partition("-----BEGIN CERTIFICATE-----")
+    return x509.load_pem_x509_certificate(f"{begin}{rest}".encode()).not_valid_after_utc
+
+
 def spki(certificate: x509.Certificate) -> str:
     """SHA-256 of the SubjectPublicKeyInfo, in hex."""
     info = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -3,6 +3,7 @@
 Each function takes a connection and gives the changed one, or refuses. The active revision serves throughout.
 """
 
+import hashlib
 import re
 import secrets
 from typing import Literal
@@ -33,8 +34,7 @@ def tenant_of(connection_id: str) -> UUID:
 
 def drafted(organisation: Organisation, environment: Environment, epic: EpicSide, own: OwnSide) -> Connection:
     """A new connection: nothing serves yet."""
-    if environment == "production" and not organisation.production:
-        raise Refused(Code.NOT_ENTITLED)
+    check_entitlement(organisation, environment)
     return Connection(
         tenant=organisation.tenant,
         id=new_id(organisation.tenant),
@@ -43,6 +43,12 @@ def drafted(organisation: Organisation, environment: Environment, epic: EpicSide
         own=own,
         pending=Pending(epic=epic),
     )
+
+
+def check_entitlement(organisation: Organisation, environment: Environment) -> None:
+    """Production is for organisations that the operator let in there: asked at the draft, and again at approval."""
+    if environment == "production" and not organisation.production:
+        raise Refused(Code.NOT_ENTITLED)
 
 
 def proposed(connection: Connection, epic: EpicSide) -> Connection:
@@ -79,10 +85,18 @@ def suspended(connection: Connection, *, stopped: bool) -> Connection:
 
 
 def with_secret(connection: Connection, app: AppName) -> tuple[Connection, str]:
-    """The connection after one of its apps got a client secret, and that app's client id: the waiting revision's."""
+    """The connection after one of its apps got a client secret, and the secret's name: the waiting revision's."""
     side = connection.pending.epic if connection.pending else connection.approved
     client_ids = {"provider": side.provider_client_id, "patient": side.patient_client_id}
-    return _changed(connection), client_ids.get(app, side.backend_client_id)
+    return _changed(connection), secret_name(side, client_ids.get(app, side.backend_client_id))
+
+
+def secret_name(side: EpicSide, client_id: str) -> str:
+    """Under this name the client secret of an app is kept. It is for one Epic only.
+
+    A revision may point to another server before anybody approved it: no secret that is there already goes there.
+    """
+    return f"{client_id}|{hashlib.sha256(side.fhir_base_url.encode()).hexdigest()[:32]}"
 
 
 def warnings(connection: Connection) -> list[str]:

@@ -4,6 +4,7 @@ It has two sides. `EpicSide` is what Epic must agree to: it changes by revision,
 named approver has approved it. `OwnSide` is the hospital's own business and applies at once.
 """
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -21,15 +22,26 @@ Environment = Literal["test", "production"]
 PendingState = Literal["draft", "validated", "needs-approval"]
 #: Longest a text may be moved ahead of a visit: a reminder a month before is a booking confirmation.
 _LONGEST_REMINDER = 30 * 24 * 60
+#: A host name or an IP literal, and perhaps a port. What may be called is judged by shared/clients/addresses.py.
+_AUTHORITY = re.compile(
+    r"([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?"
+)
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def _https(url: str) -> str:
-    """An https URL in one spelling: lower-case host, no default port, no trailing slash, nothing behind the path."""
+    """An https URL in one spelling: lower-case host, no default port, no trailing slash, nothing behind the path.
+
+    What has a second spelling (escapes, dots, empty parts of a path) is refused: a FHIR base is known by its text.
+    """
     parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.scheme != "https" or parts.query or parts.fragment or not _AUTHORITY.fullmatch(parts.netloc.lower()):
         raise ValueError("must be an https address without query, fragment or user")
+    path = parts.path.rstrip("/")
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("must have a plain path: letters, digits and -._~, no dots or empty parts")
     _ = parts.port  # refuses what is no port
-    return urlunsplit((parts.scheme, parts.netloc.lower().removesuffix(":443"), parts.path.rstrip("/"), "", ""))
+    return urlunsplit((parts.scheme, parts.netloc.lower().removesuffix(":443"), path, "", ""))
 
 
 def _zone(name: str) -> str:
@@ -57,9 +69,9 @@ ClientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
 class Model(BaseModel):
-    """Frozen, and strict about members it does not know."""
+    """Frozen, and strict about members it does not know. What was refused is not quoted: it may be a patient's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class WriteBack(Model):

@@ -141,8 +141,16 @@ def is_connected(person: Person) -> bool:
     return bool(person.story) and person.story[-1].status == "connected"
 
 
+def ended(person: Person, at: datetime) -> Person:
+    """The call's end: whoever was in by then has left. Who came later is in another call, whatever came first."""
+    for participant, sightings in person.participants.items():
+        if sightings[-1].presence != "left" and sightings[-1].at <= at:
+            person = after(person, participant, Sighting(at=at, presence="left"))
+    return person
+
+
 def gone(person: Person, at: datetime) -> Person:
-    """Everybody's end: whoever was still in has left."""
+    """Everybody's end: whoever was still in has left, at the latest now."""
     for participant, sightings in person.participants.items():
         if sightings[-1].presence != "left":
             person = after(person, participant, Sighting(at=max(at, sightings[-1].at), presence="left"))

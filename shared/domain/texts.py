@@ -6,7 +6,7 @@ new ─► sending ─► accepted ─► delivered | failed     what a delivery
  │        └─► unknown ─► delivered | failed          perhaps sent: never sent again, a report settles it
  ├─► held ─► released ─► sending | dropped           the hourly brake; the administrator decides
  ├─► skipped                                         not wanted (any more), and why
- └─► parked                                          given up
+ └─► parked ─► released                              given up; an operator drives it again
 """
 
 from collections.abc import Callable
@@ -349,6 +349,13 @@ def given_up(text: Text, why: str) -> Text:
         return text
     state = State.UNKNOWN if text.state is State.SENDING else State.PARKED
     return text.model_copy(update={"state": state, "reason": why})
+
+
+def reopened(text: Text) -> Text:
+    """An operator lets a given-up text go: checked like any other, but for the brake."""
+    if text.state is not State.PARKED:
+        return text
+    return text.model_copy(update={"state": State.RELEASED, "reason": ""})
 
 
 _NOT_DELIVERED = "Not Delivered - "

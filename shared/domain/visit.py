@@ -103,6 +103,7 @@ class Person(Model):
     participants   what was seen of each of their participants in the call
     story          the connects and disconnects that follow from it
     changes        what Epic is to be told, in order; only ever grows. `written` of them are done
+    unheard_from   the first of `changes` that was given up; an operator may have it told again, with all after it
     """
 
     id: str
@@ -117,13 +118,14 @@ class Person(Model):
     story: tuple[Change, ...] = ()
     changes: tuple[Change, ...] = ()
     written: int = 0
+    unheard_from: int | None = None
     lease: str | None = None
     lease_until: datetime | None = None
 
 
 def heard_of(visit: Visit, now: datetime) -> bool:
-    """Graph tells us about this visit's call."""
-    return visit.subscription is not None and visit.subscription.expires > now
+    """Graph tells us about this visit's call, and will until its end: one that was moved needs a longer promise."""
+    return visit.subscription is not None and visit.subscription.expires > max(now, visit.end)
 
 
 def length(start: datetime, end: datetime | None) -> datetime:
@@ -133,8 +135,10 @@ def length(start: datetime, end: datetime | None) -> datetime:
 
 def may_send_to(join_url: str, more_hosts: frozenset[str]) -> bool:
     """True for an https address on a known Teams host: the only place a launch ends at."""
+    if not join_url.isascii() or not join_url.isprintable() or "\\" in join_url:
+        return False  # a browser takes a backslash for a slash and ends the host there
     parts = urlsplit(join_url)
-    return parts.scheme == "https" and (parts.hostname in TEAMS_HOSTS or parts.netloc in more_hosts)
+    return parts.scheme == "https" and parts.netloc.lower() in TEAMS_HOSTS | more_hosts
 
 
 def plain_name(name: str) -> str:

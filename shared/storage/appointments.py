@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+from shared.domain.agenda import time_over
 from shared.domain.appointment import Appointment
 from shared.storage.names import Table
 from shared.storage.tables import Row, Tables
@@ -35,6 +36,7 @@ class Appointments:
             "connection": appointment.connection,
             "standing": appointment.facts.standing,
             "start": appointment.facts.start,
+            "over": time_over(appointment),
             "version": appointment.version,
             "phone": "kept" if appointment.facts.phone else "none",
             "phone_note": appointment.facts.phone_note,

@@ -45,6 +45,12 @@ class Audit:
         async for row in self._tables.query(Table.AUDIT, condition, partition=f"{tenant}|{day}", visit=visit):
             yield row
 
+    async def expire(self, tenant: str, before: datetime) -> int:
+        """Remove a tenant's facts of all days before this one; how many."""
+        condition = "PartitionKey ge @first and PartitionKey lt @last"
+        days = {"first": f"{tenant}|", "last": f"{tenant}|{before:%Y%m%d}"}
+        return await self._tables.sweep(Table.AUDIT, condition, **days)
+
 
 def _row(fact: Fact) -> Row:
     same = "\x1f".join((fact.visit, fact.person, fact.what, fact.at.isoformat(), fact.detail))

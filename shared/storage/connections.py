@@ -36,6 +36,11 @@ class Connections:
         rows = self._tables.query(Table.CONNECTIONS, condition, tenant=str(tenant))
         return [Connection.model_validate_json(row["settings"]) async for row in rows]
 
+    async def every(self) -> list[Connection]:
+        """All connections of the stamp. Reads the whole table: for timers only."""
+        rows = self._tables.query(Table.CONNECTIONS, "RowKey ge 'conn|' and RowKey lt 'conn}'")
+        return [Connection.model_validate_json(row["settings"]) async for row in rows]
+
     async def save(self, connection: Connection, etag: str | None, *, who: str, did: str, at: datetime) -> None:
         """Write a change and its history; refuses when somebody else was faster.
 
@@ -62,14 +67,14 @@ class Connections:
             row async for row in self._tables.query(Table.CONNECTIONS, condition, tenant=str(connection.tenant), **keys)
         ]
 
-    async def keep_secret(self, connection: Connection, client_id: str, secret: str) -> None:
-        """Keep the client secret of one of the connection's apps; it is never shown again."""
-        row = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{client_id}"}
+    async def keep_secret(self, connection: Connection, name: str, secret: str) -> None:
+        """Keep a secret of the connection under a name; it is never shown again."""
+        row = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{name}"}
         await self._tables.put(Table.CONNECTIONS, row | {"secret_sealed": secret})
 
-    async def secret(self, connection: Connection, client_id: str) -> str:
-        """The client secret of an app; refuses when none was given."""
-        key = f"secret|{connection.id}|{client_id}"
+    async def secret(self, connection: Connection, name: str) -> str:
+        """The secret of this name; refuses when none was given."""
+        key = f"secret|{connection.id}|{name}"
         row = await self._tables.get(Table.CONNECTIONS, str(connection.tenant), key)
         if row is None:
             raise Refused(Code.WRONG_STATE, "secret")

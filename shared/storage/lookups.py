@@ -4,13 +4,16 @@ A row that must not be made twice (a used launch state, a FHIR base URL) is an i
 """
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shared.clock import Clock
 from shared.storage.names import Table
 from shared.storage.tables import Row, Tables
+
+#: A row is removed this long after it has expired: nobody writes one any more that was so nearly over.
+_GRACE = timedelta(days=1)
 
 
 class Kind(StrEnum):
@@ -56,6 +59,10 @@ class Lookups:
     async def drop(self, kind: Kind, name: str) -> None:
         """Remove the row."""
         await self._tables.delete(Table.LOOKUPS, *place(kind, name))
+
+    async def expire(self, now: datetime) -> int:
+        """Remove what has expired, the brake's rows too; how many."""
+        return await self._tables.sweep(Table.LOOKUPS, "expires lt @before", before=now - _GRACE)
 
     @staticmethod
     def _row(kind: Kind, name: str, target: str, expires: datetime | None) -> Row:

@@ -24,6 +24,12 @@ class Organisers:
         """One meeting less: somebody else's came first."""
         await settled(lambda: self._give_back(f"{tenant}|{month}", account))
 
+    async def expire(self, tenant: str, month: str) -> int:
+        """Remove a tenant's counts of all months (YYYYMM) before this one; how many."""
+        condition = "PartitionKey ge @first and PartitionKey lt @last"
+        months = {"first": f"{tenant}|", "last": f"{tenant}|{month}"}
+        return await self._tables.sweep(Table.ORGANISERS, condition, **months)
+
     async def _give_back(self, partition: str, account: str) -> None:
         row = await self._tables.get(Table.ORGANISERS, partition, account)
         if row:

@@ -2,27 +2,33 @@
 
 from datetime import datetime
 
+from shared.domain.configuration import tenant_of
 from shared.storage.names import Table
 from shared.storage.sealing import Pseudonyms
 from shared.storage.tables import Tables
 
 
 class People:
-    """One row per tenant and EHR user."""
+    """One row per connection and EHR user, in the partition of the tenant.
+
+    An EHR user's id means somebody in one Epic only. The ids of a test system are often copies of production's: who
+    signs in there as somebody is not that person here.
+    """
 
     def __init__(self, tables: Tables, pseudonyms: Pseudonyms) -> None:
         self._tables = tables
         self._pseudonyms = pseudonyms
 
-    async def find(self, tenant: str, user: str) -> str | None:
+    async def find(self, connection: str, user: str) -> str | None:
         """The Entra object id of an EHR user (by FHIR id); None before the first sign-in."""
-        row = await self._tables.get(Table.PEOPLE, tenant, self._key(tenant, user))
+        row = await self._tables.get(Table.PEOPLE, *self._place(connection, user))
         return str(row["oid"]) if row else None
 
-    async def keep(self, tenant: str, user: str, oid: str, at: datetime) -> None:
+    async def keep(self, connection: str, user: str, oid: str, at: datetime) -> None:
         """Remember who an EHR user is in Entra; a later sign-in replaces an earlier one."""
-        row = {"PartitionKey": tenant, "RowKey": self._key(tenant, user), "oid": oid, "signed_in": at}
+        partition, key = self._place(connection, user)
+        row = {"PartitionKey": partition, "RowKey": key, "oid": oid, "signed_in": at}
         await self._tables.put(Table.PEOPLE, row | {"user_sealed": user})
 
-    def _key(self, tenant: str, user: str) -> str:
-        return self._pseudonyms.of("ehr-user", tenant, user)
+    def _place(self, connection: str, user: str) -> tuple[str, str]:
+        return str(tenant_of(connection)), self._pseudonyms.of("ehr-user", connection, user)

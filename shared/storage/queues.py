@@ -1,20 +1,25 @@
 """Queues: the only code that speaks to them.
 
 A message's wire form is base64 (the Functions host's default) of a small JSON envelope:
-`{"id", "attempt", "traceparent", "sealed"}`. `sealed` holds the whole model, bound to queue and id, so that no
-field can be forgotten. At most 48 KiB raw, because 64 KiB after encoding is the service's limit.
+`{"id", "attempt", "traceparent", "delay", "sealed"}`. `sealed` holds the whole model, bound to queue and id, so that
+no field can be forgotten; `delay` is for how many seconds it was hidden. At most 48 KiB raw, because 64 KiB after
+encoding is the service's limit. What the host gave up lies beside its queue, in `<queue>-poison`.
 """
 
+import base64
 import json
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from azure.core.exceptions import AzureError, HttpResponseError
-from azure.storage.queue import TextBase64EncodePolicy
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.queue import QueueMessage, TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from shared.errors import Broken, Later
-from shared.messages import Message
+from shared.messages import MODELS, Message
 from shared.storage.names import Queue
 from shared.storage.sealing import KeyRing
 
@@ -23,6 +28,32 @@ MAX_RAW = 48 * 1024
 _FOREVER = -1
 #: The service hides a message for less than seven days.
 LONGEST_DELAY = timedelta(days=6, hours=23)
+#: The host's name for what it gave up; at most this much is looked at in one go, and hidden meanwhile.
+_POISON = "-poison"
+_MOST_POISON = 500
+_POISON_HIDDEN = timedelta(minutes=5)
+#: The service shows no more at once without taking them.
+_MOST_PEEKED = 32
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A copy that the host made of a message it gave up. `message` is None when nobody can read it.
+
+    id   the service's, other than the work's own
+    """
+
+    id: str
+    message: Message | None = field(repr=False)
+    delivered: QueueMessage = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What lies in a queue: how many, hidden ones too; and for how long the oldest that is shown has waited."""
+
+    length: int
+    waited: timedelta
 
 
 class Queues:
@@ -37,23 +68,46 @@ class Queues:
         """Send; `after` hides them for that long. `Later` when storage does not take them."""
         for message in messages:
             delay = int(min(after, LONGEST_DELAY).total_seconds())
-            text = self.encode(message)
-            try:
+            text = self.encode(message, delay)
+            with _translated():
                 await self._client(message.queue).send_message(text, visibility_timeout=delay, time_to_live=_FOREVER)
-            except HttpResponseError as error:
-                if error.status_code is not None and 400 <= error.status_code < 500 and error.status_code != 429:
-                    raise Broken(f"queue storage refused: {error.status_code}") from None
-                raise Later("storage") from None
-            except AzureError:
-                raise Later("storage") from None
 
-    def encode(self, message: Message) -> str:
+    async def poison(self, queue: Queue) -> AsyncIterator[Poison]:
+        """Copies of what the host gave up. Each is hidden for some minutes, or until `bury`."""
+        seconds = int(_POISON_HIDDEN.total_seconds())
+        with _translated():
+            try:
+                client = self._poison(queue)
+                async for one in client.receive_messages(visibility_timeout=seconds, max_messages=_MOST_POISON):
+                    yield Poison(str(one.id), self._opened(queue, one.content), one)
+            except ResourceNotFoundError:
+                return  # the host makes the queue when it first needs it
+
+    async def bury(self, queue: Queue, poison: Poison) -> None:
+        """Remove a copy; nothing happens when it is gone."""
+        with _translated():
+            try:
+                await self._poison(queue).delete_message(poison.delivered)
+            except ResourceNotFoundError:
+                return
+
+    async def backlog(self, queue: Queue, now: datetime) -> Backlog:
+        """What waits in a queue. `now` is the real time: the service stamps messages with it."""
+        with _translated():
+            client = self._client(queue)
+            length = (await client.get_queue_properties()).approximate_message_count or 0
+            shown = await client.peek_messages(max_messages=_MOST_PEEKED)
+        waited = [now - one.inserted_on - _delay(one.content) for one in shown if one.inserted_on]
+        return Backlog(length, max([timedelta(), *waited]))
+
+    def encode(self, message: Message, delay: int = 0) -> str:
         """The envelope as JSON text."""
         sealed = self._ring.seal(message.model_dump_json(), message.queue, message.message_id)
         envelope = {
             "id": message.message_id,
             "attempt": message.attempt,
             "traceparent": message.traceparent,
+            "delay": delay,
             "sealed": sealed,
         }
         text = json.dumps(envelope)
@@ -74,3 +128,33 @@ class Queues:
         if queue not in self._clients:
             self._clients[queue] = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
         return self._clients[queue]
+
+    def _poison(self, queue: Queue) -> QueueClient:
+        return self._service.get_queue_client(f"{queue}{_POISON}")
+
+    def _opened(self, queue: Queue, content: str) -> Message | None:
+        try:
+            return self.open(base64.b64decode(content, validate=True), MODELS[queue])
+        except (ValueError, Broken):
+            return None
+
+
+def _delay(content: str) -> timedelta:
+    """For how long a message was hidden at first; nothing for one that is not ours."""
+    try:
+        return timedelta(seconds=json.loads(base64.b64decode(content, validate=True))["delay"])
+    except (ValueError, KeyError, TypeError):
+        return timedelta()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of the SDK become ours here and nowhere else."""
+    try:
+        yield
+    except HttpResponseError as error:
+        if error.status_code is not None and 400 <= error.status_code < 500 and error.status_code != 429:
+            raise Broken(f"queue storage refused: {error.status_code}") from None
+        raise Later("storage") from None
+    except AzureError:
+        raise Later("storage") from None

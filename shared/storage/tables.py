@@ -28,6 +28,8 @@ from shared.storage.sealing import KeyRing
 Row = dict[str, Any]
 SEALED = "_sealed"
 _TRIES = 10
+#: The service takes no more rows in one transaction.
+_BATCH = 100
 
 
 class Conflict(ConnectorError):
@@ -102,8 +104,8 @@ class Tables:
 
     async def delete_batch(self, table: Table, partition: str, keys: list[str]) -> None:
         """Remove rows of one partition, a hundred at a time; what somebody else removed is skipped."""
-        for start in range(0, len(keys), 100):
-            part = keys[start : start + 100]
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
             steps = [("delete", {"PartitionKey": partition, "RowKey": key}) for key in part]
             with _translated():
                 try:
@@ -117,6 +119,27 @@ class Tables:
         with _translated():
             async for entity in self._client(table).query_entities(condition, parameters=values):
                 yield self._read(table, entity)
+
+    async def in_clear(self, table: Table, condition: str, **values: Any) -> AsyncIterator[Row]:
+        """As `query`, but sealed properties stay out: for lists, and for rows whose key has left the ring."""
+        with _translated():
+            async for entity in self._client(table).query_entities(condition, parameters=values):
+                plain = {name: value for name, value in entity.items() if not name.endswith(SEALED)}
+                yield plain | {"etag": entity.metadata["etag"]}
+
+    async def sweep(self, table: Table, condition: str, **values: Any) -> int:
+        """Remove every row that matches, unopened; how many there were."""
+        partition, keys, count = "", list[str](), 0
+        with _translated():
+            select = ["PartitionKey", "RowKey"]
+            async for entity in self._client(table).query_entities(condition, parameters=values, select=select):
+                if entity["PartitionKey"] != partition or len(keys) == _BATCH:
+                    await self.delete_batch(table, partition, keys)
+                    partition, keys = entity["PartitionKey"], []
+                keys.append(entity["RowKey"])
+                count += 1
+        await self.delete_batch(table, partition, keys)
+        return count
 
     async def partition(self, table: Table, partition: str) -> list[Row]:
         """All rows of one partition."""

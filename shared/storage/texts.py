@@ -1,5 +1,6 @@
 """Texts: one row per text, in the partition of its connection and of the day it was planned for."""
 
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -32,6 +33,12 @@ class Texts:
         if read:
             row["etag"] = read["etag"]
         await self._tables.save(Table.TEXTS, row)
+
+    async def expire(self, connection: str, before: datetime) -> int:
+        """Remove a connection's texts of all days before this one; how many."""
+        condition = "PartitionKey ge @first and PartitionKey lt @last"
+        days = {"first": partition(connection, ""), "last": partition(connection, f"{before:%Y%m%d}")}
+        return await self._tables.sweep(Table.TEXTS, condition, **days)
 
 
 def _columns(text: Text) -> Row:

@@ -3,7 +3,10 @@
 One partition read gives a launch, or the live panel, all there is.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import batched
 
 from shared.domain.visit import Person, Visit
 from shared.storage.names import Table
@@ -11,6 +14,8 @@ from shared.storage.tables import Row, Tables
 
 _VISIT = "visit"
 _PERSON = "person|"
+#: The service takes no more rows in one transaction.
+_BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,34 @@ class Visits:
         return Known(visit, {person.id: person for person in people}, rows)
 
     async def save(self, known: Known, visit: Visit | None = None, *people: Person) -> None:
-        """Write the visit and some of its people in one batch; `Conflict` when one of them changed since."""
+        """Write the visit and some of its people together; `Conflict` when one of them changed since.
+
+        More than a batch takes go in several: each is whole, and whoever was killed between two does it all again.
+        """
         rows = [self._visit_row(visit)] if visit else []
         rows += [self._person_row(_key(known, visit), person) for person in people]
         for row in rows:
             if read := known.rows.get(row["RowKey"]):
                 row["etag"] = read["etag"]
-        await self._tables.batch(Table.VISITS, rows)
+        for batch in batched(rows, _BATCH, strict=False):
+            await self._tables.batch(Table.VISITS, batch)
+
+    async def over(self, before: datetime) -> AsyncIterator[str]:
+        """Keys of all visits and appointments that were over by then. Reads the whole table: for timers only."""
+        last = ""
+        async for row in self._tables.in_clear(Table.VISITS, "over lt @before", before=before):
+            key = row["PartitionKey"]
+            if key != last and not await self._goes_on(key, before):
+                yield key
+            last = key
+
+    async def _goes_on(self, key: str, after: datetime) -> bool:
+        condition = "PartitionKey eq @key and over ge @after"
+        return bool([row async for row in self._tables.in_clear(Table.VISITS, condition, key=key, after=after)])
+
+    async def remove(self, key: str) -> int:
+        """Remove all rows of one visit; how many."""
+        return await self._tables.sweep(Table.VISITS, "PartitionKey eq @key", key=key)
 
     @staticmethod
     def _visit_row(visit: Visit) -> Row:
@@ -53,6 +79,7 @@ class Visits:
             "connection": visit.connection,
             "start": visit.start,
             "end": visit.end,
+            "over": visit.end,
             "ready": visit.settled,
             "visit_sealed": visit.model_dump_json(),
         }

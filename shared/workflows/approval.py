@@ -1,15 +1,18 @@
 """Approval: the named approver signs in to Epic, sees what was found, and approves (architecture, section 8).
 
     begin    POST by the approver opens an attempt: who, which revision, a state; answers Epic's address
-    arrive   Epic's redirect comes without any bearer, so it only stores what Epic said
-    finish   a second POST by the same person on the same revision approves
+    arrive   Epic's redirect comes without any bearer, so it only stores what Epic said, and shows a code
+    finish   a second POST by the same person on the same revision, with that code, approves
+
+The address can be sent to anybody, and a clinician who is signed in at Epic has come back with one click. The code is
+seen only where Epic's sign-in ended: it proves that the approver was there.
 
 Epic's tokens are dropped as soon as they have been checked: the sign-in proves the FHIR base URL, nothing else.
 """
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -26,6 +29,8 @@ from shared.storage.tables import Conflict, Row
 
 _TIME_TO_SIGN_IN = timedelta(minutes=15)
 _SCOPE = "openid fhirUser launch"
+#: Letters and digits that are not taken for one another; eight of them are good for a quarter of an hour.
+_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 
 
 class Deps(Protocol):
@@ -52,9 +57,18 @@ class Attempt:
     authorize_url: str
 
 
+@dataclass(frozen=True)
+class Confirmed:
+    """What the person who signed in at Epic sees: which Epic is to be joined, and the code that approves it."""
+
+    fhir_base_url: str
+    code: str = field(repr=False)
+
+
 async def begin(connection: Connection, who: Caller, deps: Deps) -> Attempt:
     """Open an attempt for the revision that waits."""
     pending = _waiting(connection, who)
+    await _entitled(connection, deps)
     endpoints = await deps.epic.discover(pending.fhir_base_url, pending.provider_client_id)
     attempt, secret = secrets.token_urlsafe(12), secrets.token_urlsafe(24)
     proof = pkce()
@@ -85,7 +99,7 @@ async def begin(connection: Connection, who: Caller, deps: Deps) -> Attempt:
     return Attempt(attempt, url)
 
 
-async def arrive(state: str, code: str, deps: Deps) -> None:
+async def arrive(state: str, code: str, deps: Deps) -> Confirmed:
     """Redeem what Epic's redirect brought, once; keep only that a member of staff signed in."""
     row = await _attempt_of(state, deps)
     row["state"] = "redeeming"
@@ -108,21 +122,29 @@ async def arrive(state: str, code: str, deps: Deps) -> None:
     )
     if tokens.id is None or tokens.id.kind != "Practitioner":
         raise Refused(Code.SIGN_IN_REFUSED)
-    await _answered(state, deps)
+    return Confirmed(epic.fhir_base_url, await _answered(state, deps))
 
 
-async def finish(connection: Connection, etag: str, attempt: str, who: Caller, deps: Deps) -> Connection:
-    """Approve: the same person, the same revision, after Epic has said yes."""
+async def finish(connection: Connection, etag: str, attempt: str, code: str, who: Caller, deps: Deps) -> Connection:
+    """Approve: the same person, the same revision, after Epic has said yes where that person could see it."""
     _waiting(connection, who)
     row = await deps.lookups.find(Kind.APPROVAL, attempt)
     if row is None or row["target"] != connection.id or row["who"] != who.user:
         raise Refused(Code.NOT_FOUND)
     if row["state"] != "signed-in" or row["change"] != connection.change:
         raise Refused(Code.WRONG_STATE, "attempt")
+    if not hmac.compare_digest(row["code_sealed"].encode(), code.replace("-", "").upper().encode()):
+        raise Refused(Code.VALUE_REFUSED, "code")
+    await _entitled(connection, deps)
     approved = configuration.approved(connection)
     await deps.connections.save(approved, etag, who=who.user, did="approved", at=deps.clock.now())
     await deps.lookups.drop(Kind.APPROVAL, attempt)
     return approved
+
+
+async def _entitled(connection: Connection, deps: Deps) -> None:
+    organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
+    configuration.check_entitlement(organisation, connection.environment)
 
 
 def _waiting(connection: Connection, who: Caller) -> EpicSide:
@@ -143,9 +165,10 @@ async def _attempt_of(state: str, deps: Deps) -> Row:
     return row
 
 
-async def _answered(state: str, deps: Deps) -> None:
+async def _answered(state: str, deps: Deps) -> str:
     row = await deps.lookups.find(Kind.APPROVAL, state.partition(".")[0])
     if row is None:
         raise Refused(Code.LAUNCH_STALE)
-    row["state"] = "signed-in"
-    await deps.lookups.save(row)
+    code = "".join(secrets.choice(_LETTERS) for _ in range(8))
+    await deps.lookups.save(row | {"state": "signed-in", "code_sealed": code})
+    return f"{code[:4]}-{code[4:]}"

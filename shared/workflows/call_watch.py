@@ -52,9 +52,10 @@ async def look_after(request: MeetingRequest, deps: Deps) -> None:
     if now >= request.give_up_at or (request.kind == "subscribe" and heard_of(visit, now)):
         return
     tenant, wish = str(tenant_of(visit.connection)), _wish(visit, deps)
+    subscription = None
     if request.kind == "renew" and visit.subscription:
         subscription = await deps.graph.renew(tenant, visit.subscription.id, wish)
-    else:
+    if subscription is None:
         subscription = await deps.graph.subscribe(tenant, visit.meeting.join_url, wish)
     await settled(lambda: _keep(visit.key, subscription, deps))
     outcome("subscribed", visit=visit.key, how=request.kind)
@@ -83,7 +84,7 @@ def client_state(key: str, pseudonyms: Pseudonyms) -> str:
 
 def proven(state: object, pseudonyms: Pseudonyms) -> str | None:
     """The visit's key in a client state, or None for one that is not ours."""
-    if not isinstance(state, str):
+    if not isinstance(state, str) or not state.isascii():
         return None
     key = state.partition(".")[0]
     return key if hmac.compare_digest(state.encode(), client_state(key, pseudonyms).encode()) else None

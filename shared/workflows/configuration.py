@@ -6,9 +6,18 @@ from uuid import UUID
 
 from shared.clients.entra import Caller
 from shared.clients.epic import Epic
+from shared.clients.outbound import Outbound
 from shared.clock import Clock
 from shared.domain import configuration, phone
-from shared.domain.connection import Connection, EngineCertificate, Environment, EpicSide, Organisation, OwnSide
+from shared.domain.connection import (
+    Connection,
+    EngineCertificate,
+    Environment,
+    EpicSide,
+    Organisation,
+    OwnSide,
+    WriteBack,
+)
 from shared.errors import Code, Refused
 from shared.messages import UpkeepOrder
 from shared.storage.connections import Connections
@@ -32,6 +41,8 @@ class Deps(Protocol):
     def clock(self) -> Clock: ...
     @property
     def epic(self) -> Epic: ...
+    @property
+    def outbound(self) -> Outbound: ...
     @property
     def queues(self) -> Queues: ...
     @property
@@ -84,14 +95,27 @@ async def withdraw(connection: Connection, etag: str, who: Caller, deps: Deps) -
 
 
 async def validate(connection: Connection, etag: str, who: Caller, deps: Deps) -> Connection:
-    """Ask the FHIR base URL itself: SMART endpoints must answer there. Then approval can begin."""
+    """Ask the FHIR base URL itself: SMART endpoints must answer there. Then approval can begin.
+
+    The write-back address is judged and not called: there is nothing to tell it yet.
+    """
     if connection.pending is None:
         raise Refused(Code.WRONG_STATE, "pending")
     epic = connection.pending.epic
     await deps.epic.discover(epic.fhir_base_url, epic.provider_client_id)
+    await _judge(epic.write_back, deps)
     changed = configuration.validated(connection)
     await _save(changed, etag, "validated", who, deps)
     return changed
+
+
+async def _judge(sink: WriteBack, deps: Deps) -> None:
+    if sink.url is None:
+        return
+    try:
+        await deps.outbound.judge(sink.url)
+    except Refused as refusal:
+        raise Refused(refusal.code, "write_back.url", *refusal.fields) from None
 
 
 async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Caller, deps: Deps) -> Connection:
@@ -130,9 +154,9 @@ async def set_secret(
     connection: Connection, etag: str, app: configuration.AppName, secret: str, who: Caller, deps: Deps
 ) -> Connection:
     """Keep the client secret of one of the apps; the history says who gave it, nothing shows it."""
-    changed, client_id = configuration.with_secret(connection, app)
+    changed, name = configuration.with_secret(connection, app)
     await _save(changed, etag, f"secret of {app} set", who, deps)
-    await deps.connections.keep_secret(connection, client_id, secret)
+    await deps.connections.keep_secret(connection, name, secret)
     return changed
 
 

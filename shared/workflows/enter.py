@@ -66,7 +66,7 @@ type Way = ToTeams | SignInFirst | TooEarly | Preparing
 async def enter(ticket: Ticket, deps: Deps) -> Way:
     """Bring a person to the meeting, or say what they wait for. Raises `Refused`."""
     connection = await deps.connections.serving(ticket.connection)
-    oid = await deps.people.find(str(connection.tenant), ticket.user) if ticket.role == "staff" else None
+    oid = await deps.people.find(connection.id, ticket.user) if ticket.role == "staff" else None
     if ticket.role == "staff" and oid is None:
         return SignInFirst()
     admitted = await settled(lambda: _admit(ticket, oid, connection, deps))
@@ -117,7 +117,7 @@ async def _visit(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
     group = visit.group or place.session is not None
     updates = {
         "group": group,
-        "session": place.session or visit.session,
+        "session": place.session or visit.session or place.csn,  # erased, and opened again
         "start": min(start, visit.start) if group else start,
         "end": max(end, visit.end) if group else end,
         "department": visit.department or place.department,

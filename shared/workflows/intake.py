@@ -55,7 +55,8 @@ class Posted:
 async def accept(posted: Posted, deps: Deps) -> Intake:
     """Read a body and enqueue its events. Refuses with 401/403/404/413/415; `Later` when the queue does not take it."""
     arrived = deps.clock.now()
-    if len(posted.body) > deps.settings.hl7_max_bytes or posted.body.count(b"MSH") > _MOST_MESSAGES:
+    wide = posted.body.replace(b"\0", b"")  # UTF-16 and UTF-32 put zeros between the letters
+    if len(posted.body) > deps.settings.hl7_max_bytes or wide.count(b"MSH") > _MOST_MESSAGES:
         raise Refused(Code.BODY_TOO_LARGE)
     connection, _ = await deps.connections.find(posted.connection)
     certificates.check_presented(posted.certificate, connection.own.certificates, arrived)

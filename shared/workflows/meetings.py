@@ -7,6 +7,7 @@ same meeting (Graph knows it by organiser and external id). The address is given
 from typing import Protocol
 
 from shared.domain import agenda
+from shared.domain.appointment import to_tell
 from shared.domain.configuration import tenant_of
 from shared.domain.visit import Meeting, Visit, length
 from shared.errors import Later
@@ -51,10 +52,10 @@ async def provide(request: MeetingRequest, deps: Deps) -> None:
     A cancelled one keeps what it has: it may be reinstated, and an unused meeting expires by itself.
     """
     found = await deps.appointments.find(request.key)
-    if found is None or found[0].version != request.version or found[0].csn is None:
+    if found is None or found[0].version != request.version or found[0].csn is None or found[0].moved_to:
         return
     appointment = found[0]
-    if appointment.facts.standing != "booked" or appointment.facts.start is None:
+    if to_tell(appointment.facts).standing != "booked" or appointment.facts.start is None:
         return
     joined = await deps.lookups.find(Kind.SESSION, request.key)
     if joined and joined["target"] != request.key:
@@ -80,6 +81,8 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
     meeting = visit.meeting
     if meeting is None:
         raise Later("organiser pool")
+    # Before the meeting is ready, so that whoever is killed on the way does it again; its end does not wait for Graph.
+    await deps.agenda.plan(agenda.of_visit(visit))
     tenant = str(tenant_of(visit.connection))
     made = await deps.graph.create_or_get(tenant, meeting.organiser, visit.key, visit.start, visit.end)
     await deps.graph.guard(tenant, meeting.organiser, made.id, visit.start, visit.end)
@@ -88,7 +91,6 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
     )
     await deps.lookups.put(Kind.MEETING, made.join_url, visit.key)
     visit = await settled(lambda: _store(visit.key, ready, deps))
-    await deps.agenda.plan(agenda.of_visit(visit))
     await call_watch.want(visit, deps)
     outcome("meeting ready", visit=visit.key)
     return visit
@@ -97,7 +99,7 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
 async def _claim(wanted: Visit, deps: Deps) -> Visit:
     """The visit's row with an organiser and the wanted times in it."""
     known = await deps.visits.find(wanted.key)
-    visit = known.visit or wanted
+    visit = _opened(known.visit, wanted) if known.visit else wanted
     start, end = wanted.start, wanted.end
     if visit.group:  # the room of several appointments spans them all
         start, end = min(start, visit.start), max(end, visit.end)
@@ -107,6 +109,13 @@ async def _claim(wanted: Visit, deps: Deps) -> Visit:
     if visit != known.visit:
         await deps.visits.save(known, visit)
     return visit
+
+
+def _opened(visit: Visit, wanted: Visit) -> Visit:
+    """A visit that was closed, and whose appointment was then given a later time, will be held after all."""
+    if visit.closed is None or wanted.start <= visit.closed:
+        return visit
+    return visit.model_copy(update={"closed": None, "erased": None, "subscription": None, "session": wanted.session})
 
 
 async def _with_organiser(visit: Visit, known: Known, deps: Deps) -> Visit:

@@ -22,13 +22,15 @@ from shared.storage.audit import Audit, Fact
 from shared.storage.people import People
 from shared.storage.queues import Queues
 from shared.storage.sealing import Pseudonyms
-from shared.storage.tables import settled
-from shared.storage.visits import Visits
+from shared.storage.tables import Conflict, settled
+from shared.storage.visits import Known, Visits
 from shared.telemetry import outcome
 from shared.workflows.call_watch import proven
 
 #: Microsoft Graph Change Tracking, the application that signs for notifications (microsoft-apis.md 2b).
 CHANGE_TRACKING = "0bf30f3b-4a52-48df-9a82-234910c4a086"
+#: More than Graph ever puts into one notification; each costs us an HMAC before anything is proven.
+_MOST_ITEMS = 1000
 #: How long an event is tried; Epic is told for as long.
 GIVE_UP = timedelta(hours=72)
 
@@ -103,19 +105,26 @@ async def apply(event: CallEvent, deps: Deps) -> None:
         return
     await _prove(event, first.visit, deps)
     happened = roster.read(deps.notification_keys.open(event.model_dump()))
-    told = await settled(lambda: _fold(event.key, happened, deps))
-    await emit(told, deps)
+    told = await _folded(event.key, first, happened, deps)
+    await tell_epic(told, deps)
+    if told.visit.call_ended:  # until then stands what was planned with the meeting
+        await deps.agenda.plan(agenda.of_visit(told.visit))
     await deps.audit.note(_facts(told, happened))
     outcome("call event", visit=event.key, kind=happened.kind, seen=len(happened.seen))
 
 
 async def emit(told: Told, deps: Followers) -> None:
     """What follows from the stored rows: Epic's write-backs, and the visit's own agenda."""
+    await tell_epic(told, deps)
+    await deps.agenda.plan(agenda.of_visit(told.visit))
+
+
+async def tell_epic(told: Told, deps: Followers) -> None:
+    """Work for everybody of whom Epic has something to hear."""
     until = deps.clock.now() + GIVE_UP
     for person in told.people:
         if roster.for_epic(person):
             await deps.queues.put(_order(told.visit, person, until))
-    await deps.agenda.plan(agenda.of_visit(told.visit))
 
 
 def _order(visit: Visit, person: Person, until: Any) -> WritebackOrder:
@@ -129,16 +138,31 @@ def _order(visit: Visit, person: Person, until: Any) -> WritebackOrder:
 
 
 async def _prove(event: CallEvent, visit: Visit, deps: Deps) -> None:
-    """Graph's change tracking sent this, to us, for this visit's tenant."""
+    """Graph's change tracking sent this, to us, for this visit's tenant.
+
+    A token must have been good when it came: how long the event then waited in the queue is our affair.
+    """
     if not event.tokens:
         raise Refused(Code.TOKEN_MISSING)
-    tenants = {str(tenant_of(visit.connection))}
+    tenants, audience = {str(tenant_of(visit.connection))}, deps.settings.connector_client_id
+    waited = deps.clock.real() - event.arrived
     for token in event.tokens:
-        await deps.app_tokens.check(token, deps.settings.connector_client_id, {CHANGE_TRACKING}, tenants)
+        await deps.app_tokens.check(token, audience, {CHANGE_TRACKING}, tenants, waited=waited)
 
 
-async def _fold(key: str, happened: Happened, deps: Deps) -> Told:
-    known = await deps.visits.find(key)
+async def _folded(key: str, first: Known, happened: Happened, deps: Deps) -> Told:
+    """The event in the rows: on top of what was read already, or anew when somebody else wrote meanwhile."""
+
+    async def anew() -> Told:
+        return await _fold(await deps.visits.find(key), happened, deps)
+
+    try:
+        return await _fold(first, happened, deps)
+    except Conflict:
+        return await settled(anew)
+
+
+async def _fold(known: Known, happened: Happened, deps: Deps) -> Told:
     if known.visit is None:
         raise Refused(Code.VISIT_UNKNOWN)
     people = dict(known.people)
@@ -147,8 +171,8 @@ async def _fold(key: str, happened: Happened, deps: Deps) -> Told:
         sighting = Sighting(at=happened.at, presence=seen.presence)
         people[person.id] = roster.after(person, seen.participant, sighting)
     visit = _visit_after(known.visit, happened)
-    if happened.kind == "ended":
-        people = {id_: roster.gone(person, happened.at) for id_, person in people.items()}
+    for end in sorted(moment for moment in (visit.call_ended, visit.closed) if moment):
+        people = {id_: roster.ended(person, end) for id_, person in people.items()}
     changed = [person for id_, person in people.items() if person != known.people.get(id_)]
     if changed or visit != known.visit:
         await deps.visits.save(known, visit if visit != known.visit else None, *changed)
@@ -159,7 +183,7 @@ async def _fold(key: str, happened: Happened, deps: Deps) -> Told:
 def _visit_after(visit: Visit, happened: Happened) -> Visit:
     """A call that began after the last end is on; an end ends what began before it."""
     if happened.kind == "started" and (visit.call_ended is None or happened.at > visit.call_ended):
-        return visit.model_copy(update={"call_started": happened.at})
+        return visit.model_copy(update={"call_started": max(happened.at, visit.call_started or happened.at)})
     if happened.kind == "ended" and (visit.call_ended is None or happened.at > visit.call_ended):
         still_on = visit.call_started if visit.call_started and visit.call_started > happened.at else None
         return visit.model_copy(update={"call_ended": happened.at, "call_started": still_on})
@@ -208,15 +232,17 @@ def _facts(told: Told, happened: Happened) -> Iterator[Fact]:
 
 def _items(body: bytes, deps: Deps) -> Iterator[Message]:
     items, tokens = _notifications(body)
+    dropped = 0  # one line for all of them: anybody can send a million
     for item in items:
         key, sealed = proven(item.get("clientState"), deps.pseudonyms), item.get("encryptedContent")
         if key is None or not isinstance(sealed, dict):
-            outcome("notification", end="dropped")
+            dropped += 1
             continue
         signature = str(sealed.get("dataSignature"))
         yield CallEvent(
             message_id=hashlib.sha256(f"{key}|{signature}".encode()).hexdigest()[:32],
             give_up_at=deps.clock.now() + GIVE_UP,
+            arrived=deps.clock.real(),
             key=key,
             tokens=tokens,
             data=str(sealed.get("data")),
@@ -224,6 +250,8 @@ def _items(body: bytes, deps: Deps) -> Iterator[Message]:
             data_signature=signature,
             certificate_id=str(sealed.get("encryptionCertificateId")),
         )
+    if dropped:
+        outcome("notification", end="dropped", count=dropped)
 
 
 def _notifications(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -232,7 +260,9 @@ def _notifications(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         document = json.loads(body)
         items = [item for item in document["value"] if isinstance(item, dict)]
         tokens = tuple(str(token) for token in document.get("validationTokens") or ())
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         outcome("notification", end="unreadable")
         return [], ()
+    if len(items) > _MOST_ITEMS:
+        raise Refused(Code.BODY_TOO_LARGE)
     return items, tokens

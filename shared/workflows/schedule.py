@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.domain.agenda import announcement_ends, planned
+from shared.domain.agenda import announcement_ends, is_past, planned
 from shared.domain.appointment import Appointment, adopted, after, heard, moved
 from shared.domain.connection import Connection, SmsSetup
 from shared.messages import SchedulingMessage, TextOrder, text_id
@@ -49,7 +49,8 @@ async def apply(message: SchedulingMessage, deps: Deps) -> None:
     """
     connection, _ = await deps.connections.find(message.connection)
     stored = await settled(lambda: _hear(message, connection, deps))
-    if older := _key(connection, message.event.moved_from, deps):
+    older = _key(connection, message.event.moved_from, deps)
+    if older and older != stored.key:
         stored = await settled(lambda: _adopt(stored, older, deps))
     await emit(stored, connection.own.sms, deps)
     outcome("schedule", appointment=stored.key, version=stored.version, trigger=message.event.trigger)
@@ -57,7 +58,7 @@ async def apply(message: SchedulingMessage, deps: Deps) -> None:
 
 async def emit(appointment: Appointment, sms: SmsSetup, deps: Deps) -> None:
     """Everything that follows from an appointment's row."""
-    if appointment.join_token and appointment.facts.start:
+    if appointment.join_token and appointment.facts.start and appointment.moved_to is None:
         ends = appointment.facts.start + _LINK_STAYS
         await deps.lookups.put(Kind.JOIN_TOKEN, appointment.join_token, appointment.key, ends)
     await deps.agenda.plan(planned(appointment, sms, deps.clock.now()))
@@ -88,8 +89,17 @@ async def _hear(message: SchedulingMessage, connection: Connection, deps: Deps) 
     known, row = found or (_unheard(connection, key, message.event.csn), None)
     changed = after(known, heard(message.event, connection.own.sms), deps.clock.now())
     if changed is not known:
+        changed = _revived(changed, message.event.csn, deps)
         await deps.appointments.save(changed, row)
     return changed
+
+
+def _revived(appointment: Appointment, csn: str, deps: Deps) -> Appointment:
+    """An appointment that was erased, and is then given a new time, needs its id and a link again."""
+    if appointment.csn or appointment.moved_to or is_past(appointment, deps.clock.now()):
+        return appointment
+    token = appointment.join_token or secrets.token_urlsafe(16)
+    return appointment.model_copy(update={"csn": csn, "join_token": token})
 
 
 def _unheard(connection: Connection, key: str, csn: str) -> Appointment:
@@ -97,17 +107,23 @@ def _unheard(connection: Connection, key: str, csn: str) -> Appointment:
 
 
 async def _adopt(stored: Appointment, older: str, deps: Deps) -> Appointment:
-    """The appointment takes over link and texts of the one it replaces; then the older one falls silent."""
-    former = await deps.appointments.find(older)
+    """The appointment takes over link and texts of the one it replaces; then the older one falls silent.
+
+    An older one of which nothing has been heard yet gets a row as well: what comes late finds it silent.
+    """
     current = await deps.appointments.find(stored.key)
-    if former is None or current is None or former[0].moved_to not in {None, stored.key}:
+    if current is None:
         return stored
-    heir = adopted(current[0], former[0])
-    if heir is not current[0]:
-        await deps.appointments.save(heir, current[1])
-    if former[0].moved_to is None:
-        await deps.appointments.save(moved(former[0], stored.key), former[1])
-    return heir
+    heir, row = current
+    unheard = Appointment(connection=heir.connection, key=older, csn=None, join_token=heir.join_token)
+    former, former_row = await deps.appointments.find(older) or (unheard, None)
+    if former.moved_to not in {None, heir.key}:
+        return stored
+    if (changed := adopted(heir, former)) is not heir:
+        await deps.appointments.save(changed, row)
+    if former.moved_to is None:
+        await deps.appointments.save(moved(former, heir.key), former_row)
+    return changed
 
 
 def _key(connection: Connection, csn: str | None, deps: Deps) -> str | None:

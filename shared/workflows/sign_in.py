@@ -71,6 +71,6 @@ async def finish(back: Returned, deps: Deps) -> Ticket:
         raise Refused(Code.SIGN_IN_REFUSED)
     tenant = str(tenant_of(begun.ticket.connection))
     user = await deps.sign_in.redeem(tenant, back.code, deps.sign_in_callback, begun.verifier, begun.nonce)
-    await deps.people.keep(tenant, begun.ticket.user, user.oid, now)
+    await deps.people.keep(begun.ticket.connection, begun.ticket.user, user.oid, now)
     outcome("signed in", connection=begun.ticket.connection)
     return begun.ticket

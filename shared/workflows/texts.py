@@ -102,6 +102,11 @@ async def gave_up(order: TextOrder, deps: Deps, why: str) -> None:
     _log(order, await _change(order, lambda text: texts.given_up(text, why), deps))
 
 
+async def reopen(order: TextOrder, deps: Deps) -> None:
+    """Let a text that was given up be asked for again. One that may have been sent stays as it is."""
+    await _change(order, texts.reopened, deps)
+
+
 async def held(connection: Connection, deps: Deps) -> list[TextOrder]:
     """What the hourly brake holds back."""
     return await deps.brake.held(connection.id)

@@ -6,16 +6,16 @@ row again before letting go, so a change that came meanwhile is not left behind.
 
 import base64
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
 from shared.clients.epic import Credential, Epic
-from shared.clients.write_back import EpicStatus, Status
+from shared.clients.write_back import EpicStatus, NotLetIn, Status
 from shared.clock import Clock
-from shared.domain.connection import Connection, EpicSide
+from shared.domain.connection import Connection, EpicSide, WriteBack
 from shared.domain.roster import for_epic
-from shared.domain.visit import Person, Visit
+from shared.domain.visit import Change, Person, Visit
 from shared.errors import Later, Refused
 from shared.messages import WritebackOrder
 from shared.storage.audit import Audit, Fact
@@ -26,6 +26,7 @@ from shared.telemetry import alarm, outcome
 
 #: Longer than telling one change may take; a killed writer's lease ends by itself.
 _LEASE = timedelta(seconds=60)
+_MENDED_BY_PEOPLE = timedelta(minutes=5)
 #: Under this name the connection keeps `user:password` of the account that writes back by Basic.
 WRITE_BACK_SECRET = "write-back"  # noqa: S105 - the name of a secret
 
@@ -50,10 +51,11 @@ class Deps(Protocol):
 
 @dataclass(frozen=True)
 class _Turn:
-    """One person under our lease."""
+    """One person under our lease. `again`: its writer before us was killed, so Epic may hear this change twice."""
 
     visit: Visit
     person: Person
+    again: bool
 
 
 async def write(order: WritebackOrder, deps: Deps) -> None:
@@ -61,12 +63,14 @@ async def write(order: WritebackOrder, deps: Deps) -> None:
     lease, told = str(uuid4()), 0
     connection, _ = await deps.connections.find(order.connection)
     while turn := await settled(lambda: _take(order, lease, deps)):
+        if turn.again:
+            await deps.audit.note([_fact(turn, "perhaps a second time", deps.clock.now())])
         try:
             answer = await _tell(turn, connection, deps)
         except Later:
             await settled(lambda: _release(order, lease, deps))
             raise
-        await deps.audit.note([_fact(turn, answer)])
+        await deps.audit.note([_fact(turn, answer, _change(turn).at)])
         await settled(lambda turn=turn: _wrote(order, turn, deps))  # type: ignore[misc]  # bound at once
         told += 1
     outcome("write-back", visit=order.key, person=order.person, told=told)
@@ -85,6 +89,14 @@ async def gave_up(order: WritebackOrder, deps: Deps, why: str) -> None:
     await settled(lambda: _skip(order, deps))
 
 
+async def reopen(order: WritebackOrder, deps: Deps) -> None:
+    """Have what was given up told again, with all that came after: so Epic ends where the visit does.
+
+    After erasure nobody can be told of any more, and nothing happens.
+    """
+    await settled(lambda: _reopen(order, deps))
+
+
 async def _take(order: WritebackOrder, lease: str, deps: Deps) -> _Turn | None:
     """Take or keep the lease while there is something to tell; without, let go. `Later` when another has it."""
     known, now = await deps.visits.find(order.key), deps.clock.real()
@@ -98,18 +110,25 @@ async def _take(order: WritebackOrder, lease: str, deps: Deps) -> _Turn | None:
     held = person.model_copy(update=update)
     if held != person:
         await deps.visits.save(known, None, held)
-    return _Turn(visit, held) if wanted else None
+    return _Turn(visit, held, again=person.lease not in {None, lease}) if wanted else None
 
 
 async def _tell(turn: _Turn, connection: Connection, deps: Deps) -> str:
-    """Epic's answer to the next change: "ok", or why it will never take it."""
+    """Epic's answer to the next change: "ok", or why it will never take it.
+
+    Whatever keeps us from asking (keys, records, an account, an address) is mended by people: the change waits.
+    """
     side = connection.active
     person, sink = turn.person, side.write_back if side else None
     if side is None or sink is None or sink.sink == "log-only":
         return "logged"
-    status = Status(turn.visit.session or "", person.external_id or "", person.role, person.changes[person.written])
-    authorization = await _authorization(connection, side, deps)
-    answer = await deps.epic_status.tell(sink, status, side.backend_client_id, authorization)
+    status = Status(turn.visit.session or "", person.external_id or "", person.role, _change(turn))
+    try:
+        authorization = await _authorization(connection, side, deps)
+        answer = await _ask(sink, status, side.backend_client_id, authorization, deps)
+    except Refused as refusal:
+        alarm("write-back cannot be tried", connection=connection.id, code=str(refusal.code))
+        raise Later("epic", _MENDED_BY_PEOPLE) from None
     if answer != "ok":
         alarm("write-back refused", connection=connection.id, visit=turn.visit.key, code=answer)
     return answer
@@ -119,20 +138,25 @@ async def _authorization(connection: Connection, side: EpicSide, deps: Deps) -> 
     if side.write_back.authentication == "basic":
         account = await deps.connections.secret(connection, WRITE_BACK_SECRET)
         return "Basic " + base64.b64encode(f"emp${account}".encode()).decode()
+    endpoints = await deps.epic.discover(side.fhir_base_url, side.backend_client_id)
+    credential = await deps.credential(connection, side, side.backend_client_id)
+    return f"Bearer {await deps.epic.backend_token(endpoints, credential)}"
+
+
+async def _ask(sink: WriteBack, status: Status, client_id: str, authorization: str, deps: Deps) -> str:
     try:
-        endpoints = await deps.epic.discover(side.fhir_base_url, side.backend_client_id)
-        credential = await deps.credential(connection, side, side.backend_client_id)
-        return f"Bearer {await deps.epic.backend_token(endpoints, credential)}"
-    except Refused as refusal:
-        # Epic's keys or records are being mended by people: the change waits for them
-        alarm("write-back has no token", connection=connection.id, code=str(refusal.code))
-        raise Later("epic", timedelta(minutes=5)) from None
+        return await deps.epic_status.tell(sink, status, client_id, authorization)
+    except NotLetIn:
+        deps.epic.forget(authorization.removeprefix("Bearer "))
+        alarm("write-back was not let in", client=client_id)
+        raise
 
 
 async def _wrote(order: WritebackOrder, turn: _Turn, deps: Deps) -> None:
     known = await deps.visits.find(order.key)
     person = known.people[order.person]
-    await deps.visits.save(known, None, person.model_copy(update={"written": turn.person.written + 1}))
+    written = max(person.written, turn.person.written + 1)  # another writer may have gone on, if our lease ran out
+    await deps.visits.save(known, None, person.model_copy(update={"written": written}))
 
 
 async def _release(order: WritebackOrder, lease: str, deps: Deps) -> None:
@@ -144,11 +168,27 @@ async def _release(order: WritebackOrder, lease: str, deps: Deps) -> None:
 
 async def _skip(order: WritebackOrder, deps: Deps) -> None:
     known = await deps.visits.find(order.key)
-    if person := known.people.get(order.person):
-        await deps.visits.save(known, None, person.model_copy(update={"written": len(person.changes)}))
+    person = known.people.get(order.person)
+    if person and person.written < len(person.changes):
+        first = person.written if person.unheard_from is None else person.unheard_from
+        skipped = {"written": len(person.changes), "unheard_from": first}
+        await deps.visits.save(known, None, person.model_copy(update=skipped))
 
 
-def _fact(turn: _Turn, answer: str) -> Fact:
-    person = turn.person
-    change = person.changes[person.written]
-    return Fact(turn.visit.connection, turn.visit.key, change.status, change.at, person.id, person.role, answer)
+async def _reopen(order: WritebackOrder, deps: Deps) -> None:
+    known = await deps.visits.find(order.key)
+    person = known.people.get(order.person)
+    if person and person.unheard_from is not None and person.external_id:
+        if person.lease_until and person.lease_until > deps.clock.real():
+            raise Later("lease")  # its writer would write over this
+        again = {"written": person.unheard_from, "unheard_from": None}
+        await deps.visits.save(known, None, person.model_copy(update=again))
+
+
+def _change(turn: _Turn) -> Change:
+    return turn.person.changes[turn.person.written]
+
+
+def _fact(turn: _Turn, answer: str, at: datetime) -> Fact:
+    person, what = turn.person, _change(turn).status
+    return Fact(turn.visit.connection, turn.visit.key, what, at, person.id, person.role, answer)

@@ -1,9 +1,9 @@
 """What a step costs, counted at the clients that the app's own `Deps` uses: no part of the app knows.
 
-    deps = CountedDeps(settings, tally)
-    tally.start()
-    await some_workflow(message, deps)
-    tally.take()            # Counts(table_requests=2, rows_read=1, ...)
+deps = CountedDeps(settings, tally)
+tally.start()
+await some_workflow(message, deps)
+tally.take()            # Counts(table_requests=2, rows_read=1, ...)
 """
 
 import json
@@ -94,8 +94,9 @@ class _Transport(AioHttpTransport):
 
     async def send(self, request: Any, **how: Any) -> Any:
         answer = await super().send(request, **how)
+        body = await answer.read() if request.method == "GET" else b""
         sent = request.body if isinstance(request.body, bytes) else b""
-        self._told(request.method, request.url, sent, answer.status_code, answer.body())
+        self._told(request.method, request.url, sent, answer.status_code, body)
         return answer
 
 
@@ -147,7 +148,7 @@ class CountedDeps(Deps):
         for name in {"outbound", "microsoft", "sms"} & built.keys():
             await built[name].close()
         if "graph" in built:
-            for credential in built["graph"]._token.__self__._credentials.values():
+            for credential in built["graph"]._token_for.__self__._credentials.values():
                 await credential.close()
 
     def _transport(self, told: Any) -> _Transport:

@@ -135,6 +135,14 @@ async def test_a_false_token_is_refused_and_does_not_say_why(access, mint, order
     assert await refused(access.check(mint("user", user="adam", **order))) == ()
 
 
+async def test_only_the_applications_that_are_named_act_for_people(entra, keysets, mint):
+    """A program acts for itself: the roles it needs are given by an administrator of its tenant."""
+    named = AccessTokens(entra.url, world.API_APP, keysets, {world.PORTAL_APP})
+    assert (await named.check(mint("user", user="adam"))).client == world.PORTAL_APP
+    await refused(named.check(mint("user", user="adam", claims={"azp": world.CONNECTOR_APP})))
+    assert (await named.check(mint("app", roles=["ReportReader"]))).client == world.CONNECTOR_APP
+
+
 async def test_a_v1_token_for_our_api_is_refused(access, mint):
     claims = {"azp": world.CONNECTOR_APP}
     await refused(access.check(mint("app", roles=["ReportReader"], version=1, claims=claims)))

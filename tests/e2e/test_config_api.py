@@ -12,7 +12,7 @@ from sandbox import world
 from sandbox.demo.api import Answer, call, change
 from sandbox.demo.scene import Scene
 from sandbox.demo.steps.set_up import ORGANISATION, epic_side, own_side
-from tests.e2e.conftest import add, approve, begin, finish, follow, sign_in_to_epic
+from tests.e2e.conftest import add, approve, begin, finish, follow, free_base, sign_in_to_epic
 
 SECRET = "plover-6085550142"
 
@@ -98,6 +98,21 @@ async def test_an_organisation_must_be_enabled_and_entitled(draft: Scene):
     refused(await call(draft, "mallory", "POST", "/config/connections", fabrikam), 404, "organisation-unknown")
 
 
+async def test_an_entitlement_that_was_taken_back_approves_no_production(draft: Scene):
+    entitled = ORGANISATION | {"production": True}
+    assert (await call(draft, "olivia", "PUT", "/config/organisations", entitled)).status == 200
+    await free_base(draft)
+    added = await add(draft, environment="production")
+    assert added.status == 201
+    draft.facts["connection"] = added.body["id"]
+    await validated(draft)
+    attempt = await begin(draft)
+    assert attempt.status == 201
+    await call(draft, "olivia", "PUT", "/config/organisations", ORGANISATION)
+    refused(await begin(draft), 403, "not-entitled")
+    refused(await finish(draft, attempt), 409, "wrong-state")  # nobody has signed in: that comes first
+
+
 # --- tokens
 
 
@@ -128,6 +143,7 @@ FALSE_TOKENS: dict[str, dict[str, Any]] = {
     "without tenant": {"claims": {"tid": None}},
     "without object id": {"claims": {"oid": None}},
     "without the client it was issued to": {"claims": {"azp": None}},
+    "got by another application": {"claims": {"azp": world.CONNECTOR_APP}},
     "without our scope": {"claims": {"scp": "User.Read"}},
     "of format 1": {"claims": {"ver": "1.0"}},
     "not yet valid": {"claims": {"nbf": 4_102_444_800}},
@@ -323,6 +339,19 @@ async def based(scene: Scene, url: str) -> Answer:
 )
 async def test_a_base_url_that_points_inside_is_refused(draft: Scene, url: str):
     refused(await based(draft, url), 422, "address-refused")
+    assert (await read(draft)).body["pending"]["state"] == "draft"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://169.254.169.254/x", "https://10.1.2.3/x", "https://[::ffff:168.63.129.16]/x", "https://127.0.0.1:22/"],
+)
+async def test_a_write_back_address_that_points_inside_is_refused(draft: Scene, url: str):
+    sink = epic_side(draft)["write_back"] | {"url": url}
+    await change(draft, "adam", "PUT", "/epic", epic_side(draft) | {"write_back": sink})
+    answer = await change(draft, "adam", "POST", "/validation")
+    refused(answer, 422, "address-refused")
+    assert answer.body["fields"][0] == "write_back.url"
     assert (await read(draft)).body["pending"]["state"] == "draft"
 
 

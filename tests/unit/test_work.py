@@ -3,6 +3,8 @@
 import base64
 import json
 import logging
+import subprocess
+import sys
 import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -168,6 +170,16 @@ async def test_what_the_host_logs_of_a_bug_quotes_nothing(tools: Tools):
     with pytest.raises(Broken, match=r"^KeyError at .*bug:\d+$") as raised:
         await run(tools, bug)
     assert "5550142" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("library", ["core.pipeline.policies.http_logging_policy", "identity", "storage.queue"])
+def test_requests_of_microsofts_libraries_are_not_logged(library: str):
+    """The sandbox's host silences them itself; Azure's does not."""
+    script = (
+        "import logging, shared.telemetry; logging.basicConfig(level=logging.INFO); "
+        f"raise SystemExit(logging.getLogger('azure.{library}').isEnabledFor(logging.INFO))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0  # noqa: S603 - our own words
 
 
 @pytest.mark.parametrize("model", [Facts, SchedulingMessage, UpkeepOrder])

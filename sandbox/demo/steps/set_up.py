@@ -80,13 +80,15 @@ async def approve(scene: Scene) -> None:
     scene.equal("a stranger with the role cannot begin", "the config API's answer", stranger.status, 404)
     begun = await call(scene, "ana", "POST", path)
     attempt = f"{path}/{begun.body['attempt']}"
-    early = await call(scene, "ana", "POST", attempt)
+    early = await call(scene, "ana", "POST", attempt, {"code": ""})
     scene.equal(
         "without Epic's sign-in it is refused", "the config API's answer", early.body.get("code"), "wrong-state"
     )
-    landed = await _sign_in_to_epic(scene, begun.body["authorize_url"])
+    landed, code = await _sign_in_to_epic(scene, begun.body["authorize_url"])
     scene.equal("Epic's sign-in comes back", "the page the approver sees", landed, 200)
-    approved = await call(scene, "ana", "POST", attempt)
+    lured = await call(scene, "ana", "POST", attempt, {"code": "AAAA-AAAA"})
+    scene.equal("without the page's code it is refused", "the config API's answer", lured.status, 422)
+    approved = await call(scene, "ana", "POST", attempt, {"code": code})
     scene.check("the approver approves", "the config API's answer", approved.status, ok=approved.status == 200)
     scene.equal("the revision serves", "the config API", (await _connection(scene))["revision"], 1)
     tokens = [entry for entry in await scene.seen("epic", "token") if entry.get("accepted")]
@@ -96,8 +98,8 @@ async def approve(scene: Scene) -> None:
     scene.equal("history names the approver", "the config API", did[-1], ("approved", world.USERS["ana"].oid))
 
 
-async def _sign_in_to_epic(scene: Scene, authorize_url: str) -> int:
-    """What the approver's browser does: Epic's page, name and password, and back to us."""
+async def _sign_in_to_epic(scene: Scene, authorize_url: str) -> tuple[int, str]:
+    """What the approver's browser does: Epic's page, name and password, and back to us; status and code."""
     ana = world.EPIC_USERS["ana"]
     async with scene.http.get(authorize_url) as page:
         text = await page.text()
@@ -106,7 +108,7 @@ async def _sign_in_to_epic(scene: Scene, authorize_url: str) -> int:
     async with scene.http.post(action, data=form, allow_redirects=False) as answer:
         back = answer.headers["Location"]
     async with scene.http.get(back) as page:
-        return page.status
+        return page.status, (await page.text()).partition('id="code">')[2].partition("<")[0]
 
 
 def _field(text: str, name: str) -> str:

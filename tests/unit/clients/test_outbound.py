@@ -93,6 +93,24 @@ async def test_a_name_that_leads_inside_is_refused_before_a_connection(far, addr
     await way.close()
 
 
+async def test_an_address_is_judged_without_being_called(far):
+    allowed, inside = far.outbound(ChangingName(["127.0.0.1"])), far.outbound(ChangingName(["169.254.169.254"]))
+    await allowed.judge(f"{far.url}/x")
+    for way, url in ((inside, f"{far.url}/x"), (allowed, "https://168.63.129.16/"), (allowed, "http://e.example/")):
+        with pytest.raises(Refused) as refusal:
+            await way.judge(url)
+        assert refusal.value.code == Code.ADDRESS_REFUSED
+    assert far.seen == []
+
+
+async def test_a_name_that_nobody_knows_may_be_known_later(far):
+    async def unknown(host: str, port: int) -> list[str]:
+        raise socket.gaierror
+
+    with pytest.raises(Later):
+        await far.outbound(unknown).judge(f"{far.url}/x")
+
+
 async def test_the_systems_resolver_is_judged_too(far):
     way = Outbound(Guarded(frozenset({far.port})))
     with pytest.raises(Refused):

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
+from shared.bootstrap import Deps as BootstrapDeps
 from shared.clients.entra import Caller
+from shared.clients.epic import SecretCredential
 from shared.clock import Clock
 from shared.domain.connection import Connection
 from shared.errors import Code, Later, Refused
@@ -99,3 +102,19 @@ async def test_the_base_url_of_what_serves_stays_while_another_is_proposed(deps:
     await configuration.propose(serving, etag, ELSEWHERE, ADAM, deps)
     assert await taken(deps)
     assert (await deps.lookups.find(Kind.FHIR_BASE, ELSEWHERE.fhir_base_url))["target"] == connection.id
+
+
+async def test_a_client_secret_is_not_shown_to_a_server_that_was_only_proposed(deps: Deps):
+    """Redeeming the approver's code comes before approval, and an administrator may name any server till then."""
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    changed = await configuration.set_secret(connection, etag, "provider", "plover", ADAM, deps)
+    keys = SimpleNamespace(connections=deps.connections, signing={})
+    by_secret = epic_side(authentication="client_secret")
+    kept = await BootstrapDeps.credential(keys, changed, by_secret, "provider")
+    assert kept == SecretCredential("provider", "plover")
+    elsewhere = by_secret.model_copy(update={"fhir_base_url": ELSEWHERE.fhir_base_url})
+    for side, client in ((elsewhere, "provider"), (by_secret, "patient")):
+        with pytest.raises(Refused) as refused:
+            await BootstrapDeps.credential(keys, changed, side, client)
+        assert refused.value.code == Code.WRONG_STATE

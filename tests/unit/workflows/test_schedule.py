@@ -1,0 +1,321 @@
+"""What scheduling messages add up to: one row and the same texts, whatever the order and however often."""
+
+import asyncio
+import itertools
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.domain.agenda import ERASE_AT_LATEST
+from shared.domain.appointment import Appointment
+from shared.domain.hl7v2.event import Action, Order, PhoneNote, Said, SchedulingEvent
+from shared.messages import SchedulingMessage, UpkeepOrder
+from shared.storage.agenda import Agenda
+from shared.storage.lookups import Kind
+from shared.storage.names import Queue, Table
+from shared.workflows import agenda, closing, meetings, schedule, texts
+from tests.conftest import Store
+from tests.unit.workflows.launch_world import POOL
+from tests.unit.workflows.test_meetings import request
+from tests.unit.workflows.text_world import CONNECTION, NOW, PHONE, Killed
+from tests.unit.workflows.visit_world import VisitWorld
+
+pytestmark = pytest.mark.feature("F6.4", "F6.6")
+
+START = NOW + timedelta(days=3)
+_ACTIONS = {
+    "S12": Action.BOOK,
+    "S13": Action.MOVE,
+    "S14": Action.MODIFY,
+    "S15": Action.CANCEL,
+    "S26": Action.NO_SHOW,
+}
+
+
+def said(
+    trigger: str,
+    minute: float = 0,
+    csn: str = "9001",
+    start: datetime | None = START,
+    moved_from: str | None = None,
+    control: str = "",
+    **changes: Any,
+) -> SchedulingMessage:
+    """A message sent and arrived some minutes before now's hour is over."""
+    at = NOW + timedelta(minutes=minute)
+    control = control or f"{csn}-{trigger}-{minute}"
+    usual: dict[str, Any] = {
+        "trigger": trigger,
+        "action": _ACTIONS[trigger],
+        "csn": csn,
+        "placer_id": None,
+        "filler_id": None,
+        "moved_from": moved_from,
+        "start": start,
+        "start_said": Said.GIVEN,
+        "end": start + timedelta(minutes=30) if start else None,
+        "minutes": 30,
+        "phone": PHONE,
+        "phone_said": Said.GIVEN,
+        "phone_note": PhoneNote.TYPED,
+        "language": None,
+        "department": None,
+        "visit_types": (),
+        "video": None,
+        "sent": at,
+        "order": Order(at, at, 0, control),
+        "sender": "EPIC|LH",
+        "control_id": control,
+        "notes": (),
+    }
+    return SchedulingMessage(
+        message_id=control,
+        give_up_at=NOW + timedelta(days=1),
+        connection=CONNECTION,
+        event=SchedulingEvent(**usual | changes),
+    )
+
+
+class ScheduleWorld(VisitWorld):
+    """Texts are on; what was sent is asked of the provider's stand-in of the unit tests."""
+
+    async def heard(self, *messages: SchedulingMessage) -> None:
+        for message in messages:
+            await schedule.apply(message, self)
+
+    async def appointment(self, csn: str = "9001") -> Appointment:
+        found = await self.appointments.find(self.key(csn))
+        assert found
+        return found[0]
+
+    def key(self, csn: str) -> str:
+        return self.pseudonyms.of("csn", CONNECTION, csn)
+
+    async def texted(self) -> list[tuple[str | None, datetime | None]]:
+        """Send everything that waits; what reached the phone: occasion and time of each."""
+        orders = await self.queued(Queue.SMS_OUTBOUND)
+        for order in orders:
+            await texts.send(order, self)
+        found = [await self.text(order) for order in orders]
+        return [(one.occasion, one.start) for one in found if one and one.state == "accepted"]
+
+
+@pytest.fixture
+async def world(store: Store) -> ScheduleWorld:
+    made = ScheduleWorld(store)
+    connection = await made.connect(reminders=(60,))
+    own = connection.own.model_copy(update={"organisers": POOL})
+    row = {"PartitionKey": str(connection.tenant), "RowKey": f"conn|{connection.id}"}
+    changed = connection.model_copy(update={"own": own})
+    await store.tables.put(Table.CONNECTIONS, row | {"settings": changed.model_dump_json()})
+    return made
+
+
+# --- consequences
+
+
+async def test_every_delivery_emits_the_same_ids_and_entries(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"))
+    first = [order.message_id for order in await world.queued(Queue.SMS_OUTBOUND)]
+    entries = await world.agenda_now()
+    row = await world.appointment()
+    for _ in range(2):
+        await world.heard(said("S12"))
+        assert [order.message_id for order in await world.queued(Queue.SMS_OUTBOUND)] == first
+    assert (await world.agenda_now(), await world.appointment(), len(first)) == (entries, row, 1)
+
+
+@pytest.mark.promise("durable means durable")
+@pytest.mark.parametrize("place", ["lookups.put", "agenda.plan", "queues.put"])
+async def test_killed_between_row_and_consequences_the_next_delivery_makes_up_for_it(
+    world: ScheduleWorld, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    async def dies(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    owner, name = place.split(".")
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(world, owner), name, dies)
+        with pytest.raises(Killed):
+            await world.heard(said("S12"))
+    await world.heard(said("S12"))
+    assert await world.texted() == [("booked", START)]
+    assert {kind for kind, _, _ in await world.agenda_now()} == {"reminder", "provision", "erase-phone", "erase-visit"}
+    assert await world.lookups.find(Kind.JOIN_TOKEN, (await world.appointment()).join_token or "")
+
+
+@pytest.mark.promise("at most one text")
+async def test_the_storm_of_modifications_texts_nobody(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"))
+    await world.texted()
+    await world.heard(*(said("S14", minute) for minute in range(1, 15)))
+    await world.texted()
+    assert (len(world.sms.phones), (await world.appointment()).version) == (1, 1)
+
+
+async def test_many_messages_of_one_appointment_at_once_settle_in_one_row(world: ScheduleWorld) -> None:
+    await asyncio.gather(*(world.heard(said("S14", minute)) for minute in range(12)))
+    assert len((await world.appointment()).history) == 12
+
+
+# --- moves
+
+OLD, NEW = "9001", "9002"
+LATER = START + timedelta(days=14)
+
+
+def move(minute: float = 10, **changes: Any) -> SchedulingMessage:
+    return said("S13", minute, NEW, LATER, moved_from=OLD, **changes)
+
+
+@pytest.mark.feature("F6.4")
+async def test_a_move_to_a_new_appointment_takes_the_link_along_and_says_changed(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"))
+    link = (await world.appointment(OLD)).join_token
+    await world.texted()
+    await world.heard(move())
+    assert await world.texted() == [("changed", LATER)]
+    heir, former = await world.appointment(NEW), await world.appointment(OLD)
+    assert (heir.join_token, heir.moved_from, former.moved_to) == (link, former.key, heir.key)
+    assert (former.facts.phone, former.history[0].facts["phone"]) == (None, None)
+    row = await world.lookups.find(Kind.JOIN_TOKEN, link or "")
+    assert row
+    assert row["target"] == heir.key
+
+
+async def test_the_old_appointments_cancellation_afterwards_texts_nobody_and_leaves_the_link(
+    world: ScheduleWorld,
+) -> None:
+    await world.heard(said("S12"))
+    await world.texted()
+    await world.heard(move())
+    await world.texted()
+    await world.heard(said("S15", 11, OLD))
+    assert await world.queued(Queue.SMS_OUTBOUND) == []
+    row = await world.lookups.find(Kind.JOIN_TOKEN, (await world.appointment(NEW)).join_token or "")
+    assert row
+    assert row["target"] == (await world.appointment(NEW)).key
+
+
+async def test_the_old_appointments_agenda_is_void(world: ScheduleWorld) -> None:
+    """What stands on the agenda already is not withdrawn: who receives it drops it."""
+    await world.heard(said("S12"), move())
+    await world.texted()
+    world.clock.moment = START - timedelta(minutes=60)
+    await meetings.serve(request(key=world.key(OLD)), world)
+    assert (await world.visits.find(world.key(OLD))).visit is None
+    await agenda.dispatch(world)
+    assert await world.texted() == []
+
+
+async def test_the_old_appointments_erasure_leaves_the_link_of_the_next(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"), move())
+    world.clock.moment = START + timedelta(minutes=30) + ERASE_AT_LATEST
+    key = world.key(OLD)
+    await closing.erase(
+        UpkeepOrder(message_id="e", give_up_at=LATER, connection=CONNECTION, kind="erase-visit", key=key, version=0),
+        world,
+    )
+    assert (await world.appointment(OLD)).csn is None
+    assert await world.lookups.find(Kind.JOIN_TOKEN, (await world.appointment(NEW)).join_token or "")
+
+
+@pytest.mark.promise("at most one text")
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_a_move_in_any_order_leaves_the_old_one_silent(world: ScheduleWorld, order: Any) -> None:
+    """Queue functions run side by side: the move may be worked on before the booking that it replaces."""
+    events = [said("S12"), move(), said("S15", 11, OLD)]
+    await world.heard(*(events[place] for place in order))
+    occasions = await world.texted()
+    heir, former = await world.appointment(NEW), await world.appointment(OLD)
+    assert (former.moved_to, heir.moved_from, former.facts.phone) == (heir.key, former.key, None)
+    assert [start for _, start in occasions] == [LATER]
+    row = await world.lookups.find(Kind.JOIN_TOKEN, heir.join_token or "")
+    assert row
+    assert row["target"] == heir.key
+
+
+async def test_a_move_and_what_it_replaces_at_the_same_time_end_the_same(world: ScheduleWorld) -> None:
+    await asyncio.gather(world.heard(said("S12")), world.heard(move()), world.heard(said("S15", 11, OLD)))
+    assert (await world.appointment(OLD)).moved_to == world.key(NEW)
+    assert (await world.texted())[-1:] == [("booked", LATER)]
+
+
+async def test_an_appointment_that_names_itself_is_not_moved(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"), said("S13", 5, OLD, LATER, moved_from=OLD))
+    assert ((await world.appointment(OLD)).moved_to, (await world.appointment(OLD)).facts.start) == (None, LATER)
+
+
+async def test_what_was_moved_once_is_not_taken_over_by_a_second_heir(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"), move(), said("S13", 12, "9003", LATER, moved_from=OLD))
+    assert (await world.appointment(OLD)).moved_to == world.key(NEW)
+    assert (await world.appointment("9003")).moved_from is None
+
+
+# --- erased and booked again
+
+
+async def test_an_erased_appointment_with_a_new_time_has_its_id_and_a_link_again(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"))
+    world.clock.moment = START + timedelta(minutes=30) + ERASE_AT_LATEST
+    order = UpkeepOrder(
+        message_id="e", give_up_at=LATER, connection=CONNECTION, kind="erase-visit", key=world.key(OLD), version=0
+    )
+    await closing.erase(order, world)
+    minutes = (world.clock.moment - NOW) / timedelta(minutes=1)
+    await world.heard(said("S14", minutes))
+    assert ((await world.appointment()).csn, (await world.appointment()).join_token) == (None, None)
+    await world.heard(said("S13", minutes + 1, start=LATER))
+    again = await world.appointment()
+    assert again.csn == OLD
+    assert await world.lookups.find(Kind.JOIN_TOKEN, again.join_token or "")
+    assert "provision" in {kind for kind, _, at in await world.agenda_now() if at > world.clock.moment}
+
+
+# --- any order
+
+
+class _Forgetful(Agenda):
+    """Entries are not this property's subject, and writing them takes most of its time."""
+
+    async def plan(self, entries: Any) -> None:
+        list(entries)
+
+
+async def _end(world: ScheduleWorld, csn: str, messages: list[SchedulingMessage]) -> tuple[Any, Any, Any]:
+    """The row, the texts that are still wanted then, and what the phone got when they were sent at the end."""
+    await world.heard(*messages)
+    row = await world.appointment(csn)
+    orders = {order.message_id: order for order in await world.queued(Queue.SMS_OUTBOUND)}
+    for order in orders.values():
+        await texts.send(order, world)
+    sent = [await world.text(order) for order in orders.values()]
+    wanted = {(one.kind, one.slot, one.day) for one in orders.values() if one.version == row.version}
+    said_ = sorted(str((one.occasion, one.start, one.version)) for one in sent if one and one.state == "accepted")
+    return row.model_dump(exclude={"key", "csn", "join_token"}), wanted, said_
+
+
+@pytest.mark.promise("at most one text")
+async def test_any_order_repetition_and_tie_ends_in_the_same_row_and_the_same_texts(world: ScheduleWorld) -> None:
+    """Through the real workflow and storage; each of sixty stories on two appointments of its own."""
+    world.agenda = _Forgetful(world.store.tables)
+    for seed in range(60):
+        dice = random.Random(seed)  # noqa: S311 - reproducible on purpose
+        story = [
+            (dice.choice(["S12", "S13", "S14", "S15", "S26"]), dice.randint(0, 4), dice.randint(0, 2))
+            for _ in range(dice.randint(1, 7))
+        ]
+
+        def messages(csn: str, story: Any = story) -> list[SchedulingMessage]:
+            return [
+                said(trigger, minute, csn, START + timedelta(hours=hours), control=f"{place}")
+                for place, (trigger, minute, hours) in enumerate(story)
+            ]
+
+        mixed = messages(f"mixed{seed}") * dice.randint(1, 2)
+        dice.shuffle(mixed)
+        in_order = sorted(messages(f"straight{seed}"), key=lambda one: one.event.order)
+        straight = await _end(world, f"straight{seed}", in_order)
+        assert await _end(world, f"mixed{seed}", mixed) == straight, story
