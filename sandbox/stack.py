@@ -50,11 +50,13 @@ class Settings:
     timers         manual: only `run TIMER` starts one; schedule: as host.json and the app say
     fault          a name of sandbox.demo.breaks, put into both apps
     lease_seconds  the queue lease; None = the host's ten minutes
+    disabled       names of functions that are switched off, as an operator would
     """
 
     timers: Literal["manual", "schedule"] = "manual"
     fault: str | None = None
     lease_seconds: int | None = None
+    disabled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _host(here: plan.Plan, role: Literal["main", "hl7"], settings: Settings) -> 
         env["SANDBOX_LEASE_SECONDS"] = str(settings.lease_seconds)
     if settings.fault:
         env["SANDBOX_BREAK"] = settings.fault
-    return env
+    return env | {f"AzureWebJobs.{name}.Disabled": "true" for name in settings.disabled}
 
 
 def sandbox(
@@ -193,6 +195,10 @@ class Stack:
         """End one process, with SIGKILL as a crash would, and start it again on the same port."""
         await self.stop_one(name, how)
         await self.start_one(name)
+
+    def set(self, settings: Settings) -> None:
+        """How the hosts run from their next start on."""
+        self._stages = programs(self.plan, settings)
 
     async def start_one(self, name: str) -> None:
         """Start a process that was stopped."""

@@ -13,6 +13,7 @@ from sandbox.demo.play import step
 from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
 from sandbox.demo.steps.scheduling import drained, send
+from sandbox.demo.steps.texts import PATIENT, texts
 
 CSN = "9003001"
 CONTEXT = (
@@ -201,9 +202,10 @@ async def _graph_calls(scene: Scene) -> int:
 
 async def _link(scene: Scene) -> str:
     """The join link of this visit's text, from the phone it went to."""
-    async with scene.http.get(f"{scene.plan.urls['acs']}/_sandbox/texts", params={"to": "+16085550140"}) as answer:
-        words = str((await answer.json())[-1]["message"])
-    return words.partition("/j?t=")[2].split()[0].rstrip(".")
+    when = scene.facts["visit"].start.astimezone(siu.ZONE)
+    got = await texts(scene, PATIENT)
+    words = next((text["message"] for text in reversed(got) if f"{when:%-I:%M}" in text["message"]), "/j?t=none")
+    return str(words).partition("/j?t=")[2].split()[0].rstrip(".")
 
 
 async def _people(scene: Scene) -> int:

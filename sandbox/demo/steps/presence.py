@@ -98,9 +98,9 @@ async def outage(scene: Scene) -> None:
 @step("6.6", "The audit has every coming and going, and nobody's name", "d", needs=("6.5",), features=("F12.10",))
 async def audited(scene: Scene) -> None:
     """What Graph said, what Epic was told and what it answered."""
-    rows = await _audit(scene, None)
-    told = [row for row in rows if row["what"] in {"connected", "disconnected"}]
     everything = [*await statuses(scene, PATIENT), *await statuses(scene, PROVIDER)]
+    rows = await eventually(lambda: _audit(scene, None), lambda rows: len(_told(rows)) == len(everything))
+    told = _told(rows)
     scene.equal("as many tellings as Epic has", "table Audit", len(told), len(everything))
     scene.equal("each answered ok", "table Audit", {row["detail"] for row in told}, {"ok"})
     seen = {row["what"] for row in rows}
@@ -109,6 +109,10 @@ async def audited(scene: Scene) -> None:
     text = await all_opened(scene, "Audit")
     names = [one for one in ("Quillfeather", "Interpreter", "Paula", CSN, PATIENT, PROVIDER) if one in text]
     scene.equal("nobody is named", "table Audit", names, [])
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["what"] in {"connected", "disconnected"}]
 
 
 async def _all_statuses(scene: Scene) -> list[list[str]]:
