@@ -267,6 +267,19 @@ async def test_either_kind_of_key_proves_the_connector(hospital, booked, ring):
     assert hospital.running.seen("token")[-1]["proof"] == "key"
 
 
+async def test_a_key_is_added_used_and_dropped_without_a_launch_failing(hospital, booked, jwks):
+    """The ring's life at an Epic that reads the key set again only for a key it does not know."""
+    old, new = (
+        ("old", pem(rsa.generate_private_key(65537, 2048))),
+        ("new", pem(rsa.generate_private_key(65537, 2048))),
+    )
+    for ring in (SigningKeys([old]), SigningKeys([old, new]), SigningKeys([new, old]), SigningKeys([new])):
+        jwks["keys"] = ring.jwks()["keys"]
+        assert await hospital.redeem(await hospital.code(), KeyCredential(PROVIDER, ring))
+    dropped = KeyCredential(PROVIDER, SigningKeys([old]))
+    assert await refused(hospital.redeem(await hospital.code(), dropped)) == ("invalid_client",)
+
+
 async def test_a_secret_with_every_awkward_character_proves_the_connector(hospital, booked):
     hospital.control("PATCH", f"apps/{PROVIDER}", secret=SECRET, jwks_url=None)
     assert await hospital.redeem(await hospital.code(), SecretCredential(PROVIDER, SECRET))
