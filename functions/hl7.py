@@ -15,7 +15,9 @@ bp = func.Blueprint()
 async def hl7v2(req: func.HttpRequest) -> func.HttpResponse:
     """Take one message or a batch; each gets its HL7 answer once it is durable in the queue."""
     if req.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Refused(Code.CONTENT_TYPE)  # read as it is, it would be answered AE, and the engine would go on without it
+        raise Refused(
+            Code.CONTENT_TYPE
+        )  # read as it is, it would be answered AE, and the engine would go on without it
     posted = intake.Posted(
         connection=req.route_params["connection"],
         body=req.get_body(),

@@ -19,6 +19,8 @@ from shared.domain.hl7v2.event import Action, Said, SchedulingEvent
 REMEMBERED = 20
 #: Phone numbers stay until the last text can no longer be sent (architecture, rule 5).
 PHONE_STAYS = timedelta(hours=1)
+#: A visit does not change more often within an hour; a feed that does is broken, and its patient is left alone.
+MOST_CONFIRMED = 5
 
 Standing = Literal["booked", "cancelled", "no-show"]
 Order = tuple[datetime, datetime, int, str, str]
@@ -79,6 +81,7 @@ class Appointment(Model):
     version    rises when what the patient is to be told changes; texts and agenda carry it
     quiet      why this version is not announced
     told       what the last text said; None before the first
+    confirmed  when its last confirmations went out, as many as `MOST_CONFIRMED`
     moved_*    pseudonyms of the appointments this one replaces, and is replaced by
     """
 
@@ -91,6 +94,7 @@ class Appointment(Model):
     quiet: str | None = None
     told: Told | None = None
     told_version: int = 0
+    confirmed: tuple[datetime, ...] = ()
     join_token: str | None = None
     moved_from: str | None = None
     moved_to: str | None = None
@@ -160,8 +164,19 @@ def adopted(heir: Appointment, former: Appointment) -> Appointment:
     """The appointment with the link and the texts of the one it replaces; itself when it has them already."""
     if heir.moved_from == former.key:
         return heir
-    inherited = {"told": former.told} if former.told else {}
+    inherited = {"told": former.told, "confirmed": former.confirmed} if former.told else {}
     return heir.model_copy(update={"moved_from": former.key, "join_token": former.join_token} | inherited)
+
+
+def confirmed(appointment: Appointment, now: datetime) -> Appointment:
+    """The appointment with one more confirmation on its way."""
+    return appointment.model_copy(update={"confirmed": (*appointment.confirmed, now)[-MOST_CONFIRMED:]})
+
+
+def restless(appointment: Appointment, now: datetime) -> bool:
+    """True when the patient heard of too many changes within the hour: a person should look at the feed."""
+    sent = appointment.confirmed
+    return len(sent) == MOST_CONFIRMED and now - sent[0] < timedelta(hours=1)
 
 
 def moved(former: Appointment, heir: str) -> Appointment:

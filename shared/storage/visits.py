@@ -1,6 +1,6 @@
 """Visits: one partition each, with rows `visit` and `person|<id>` beside the appointment's `appt`.
 
-One partition read gives a launch, or the live panel, all there is.
+One partition read gives the live panel, or an event, all there is.
 """
 
 from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from shared.clients.sms import Sms, SmsAnswer, SmsOrder
 from shared.clock import Clock
 from shared.domain import texts, wording
-from shared.domain.appointment import Appointment, Told, to_tell
+from shared.domain.appointment import Appointment, Told, confirmed, restless, to_tell
 from shared.domain.connection import Connection
 from shared.domain.receipts import number as one_spelling
 from shared.domain.texts import Scene, Skip, State, Text, Verdict
@@ -184,15 +184,21 @@ async def _admitted(order: TextOrder, scene: Scene, text: Text, row: Row | None,
     """Ask the hourly brake about a confirmation; what has to wait is kept with its row."""
     if order.kind != "confirmation":
         return True
-    limit = scene.connection.own.sms.hourly_brake
-    admission = await deps.brake.admit(order.connection, order.message_id, limit, scene.now)
-    if admission is Admission.GO:
+    if restless(scene.appointment, scene.now):
+        alarm("text held: its appointment keeps changing", connection=order.connection, appointment=order.appointment)
+    elif await _go(order, scene, deps):
         return True
-    if admission is Admission.FIRST_HELD:
-        alarm("texts held by the hourly brake", connection=order.connection, limit=limit)
     await deps.brake.hold(order, scene.now)
     await _leave(order, texts.held_back(text), row, deps)
     return False
+
+
+async def _go(order: TextOrder, scene: Scene, deps: Deps) -> bool:
+    limit = scene.connection.own.sms.hourly_brake
+    admission = await deps.brake.admit(order.connection, order.message_id, limit, scene.now)
+    if admission is Admission.FIRST_HELD:
+        alarm("texts held by the hourly brake", connection=order.connection, limit=limit)
+    return admission is Admission.GO
 
 
 async def _words(text: Text, scene: Scene, deps: Deps) -> str:
@@ -231,6 +237,8 @@ async def _tell(order: TextOrder, deps: Deps) -> bool:
         return False
     appointment = found[0]
     told = _told(appointment, order)
+    if told.told_version != appointment.told_version:
+        told = confirmed(told, deps.clock.now())
     if told != appointment:
         await deps.appointments.save(told, found[1])
     return True

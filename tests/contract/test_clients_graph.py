@@ -131,7 +131,7 @@ async def service(running: Any) -> AsyncIterator[Service]:
 # --- meetings
 
 
-@pytest.mark.promise("one meeting per visit")
+@pytest.mark.promise("P3")
 async def test_asking_twice_for_a_visits_meeting_makes_one(service: Service) -> None:
     made = await service.meeting("twice")
     again = await service.client.create_or_get(

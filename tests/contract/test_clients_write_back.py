@@ -159,7 +159,7 @@ async def test_a_forgotten_token_is_asked_for_anew(hospital: Hospital) -> None:
     assert await hospital.token() != first
 
 
-@pytest.mark.promise("an outage loses nothing")
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize(
     ("fault", "after"),
     [

@@ -11,7 +11,6 @@ from sandbox.demo import engine, siu
 from sandbox.demo.api import change
 from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
-from sandbox.demo.steps.set_up import own_side
 from tests.e2e.launch.launching import book, browsers, control, csn, provider, rows, set_up
 
 PAT, PAULA = (world.EPIC_USERS[key].external_id for key in ("pat", "paula"))
@@ -21,7 +20,6 @@ QUEUES = ("scheduling-events", "sms-outbound", "sms-receipts", "meeting-requests
 async def clinic(scene: Scene, phones: int = 6) -> None:
     """A connection whose visits are texted about, held and written back; some phones are on its allow-list."""
     sms = {"may_send_for_us": True, "patients_have_consented": True, "number": world.ACS_NUMBER, "reminders": []}
-    assert own_side()["approver"]
     await set_up(scene, sms=sms)
     for number in range(phones):
         allowed = await change(scene, "adam", "POST", "/allow-list", {"number": phone(number)})
@@ -58,8 +56,8 @@ class Visit:
 
     @classmethod
     async def at_epic(cls, scene: Scene, number: int) -> "Visit":
-        """In Epic's schedule, beginning in ten minutes; the connector has not heard of it."""
-        made = cls(scene, csn(), phone(number), siu.whole_minute(scene.now() + timedelta(minutes=10)))
+        """In Epic's schedule, beginning soon at a time of its own; the connector has not heard of it."""
+        made = cls(scene, csn(), phone(number), siu.whole_minute(scene.now() + timedelta(minutes=10 + number)))
         await book(scene, made.csn, made.start)
         return made
 

@@ -36,7 +36,9 @@ async def test_the_certificate_header_counts_only_behind_a_front_end(
     assert [(posted.connection, posted.body, posted.certificate) for posted in taken] == [("c", b"MSH|", believed)]
 
 
-@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("deflate, gzip", 415), ("br", 415), ("Identity", 200)])
+@pytest.mark.parametrize(
+    ("encoding", "status"), [("gzip", 415), ("deflate, gzip", 415), ("br", 415), ("Identity", 200)]
+)
 async def test_a_packed_body_is_refused_and_not_read_as_a_bad_message(
     monkeypatch: pytest.MonkeyPatch, encoding: str, status: int
 ):

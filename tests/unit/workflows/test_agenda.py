@@ -15,7 +15,7 @@ from tests.conftest import Store
 from tests.unit.workflows.text_world import CONNECTION, NOW, Killed
 from tests.unit.workflows.visit_world import VisitWorld
 
-pytestmark = [pytest.mark.feature("F5.9"), pytest.mark.promise("the agenda costs what is due")]
+pytestmark = [pytest.mark.feature("F5.9"), pytest.mark.promise("P6")]
 
 
 def due(kind: Any = "close", minutes: float = 0, key: str = "k", version: int = 0, slot: int = 0) -> Due:
@@ -79,7 +79,7 @@ async def test_two_ticks_at_once_send_the_same_ids_and_leave_nothing(world: Visi
     assert (len(ids), await left(world)) == (8, [])
 
 
-@pytest.mark.promise("durable means durable")
+@pytest.mark.promise("P1")
 async def test_killed_between_enqueueing_and_deleting_the_next_tick_sends_the_same_again(
     world: VisitWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,7 +127,7 @@ async def test_every_delivery_emits_the_same_ids_and_entries(world: ScheduleWorl
     assert (await world.agenda_now(), await world.appointment(), len(first)) == (entries, row, 1)
 
 
-@pytest.mark.promise("durable means durable")
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("place", ["lookups.put", "agenda.plan", "queues.put"])
 async def test_killed_between_row_and_consequences_the_next_delivery_makes_up_for_it(
     world: ScheduleWorld, monkeypatch: pytest.MonkeyPatch, place: str
@@ -146,7 +146,7 @@ async def test_killed_between_row_and_consequences_the_next_delivery_makes_up_fo
     assert await world.lookups.find(Kind.JOIN_TOKEN, (await world.appointment()).join_token or "")
 
 
-@pytest.mark.promise("at most one text")
+@pytest.mark.promise("P2")
 async def test_the_storm_of_modifications_texts_nobody(world: ScheduleWorld) -> None:
     await world.heard(said("S12"))
     await world.texted()
@@ -222,7 +222,7 @@ async def test_the_old_appointments_erasure_leaves_the_link_of_the_next(world: S
     assert await world.lookups.find(Kind.JOIN_TOKEN, (await world.appointment(NEW)).join_token or "")
 
 
-@pytest.mark.promise("at most one text")
+@pytest.mark.promise("P2")
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_a_move_in_any_order_leaves_the_old_one_silent(world: ScheduleWorld, order: Any) -> None:
     """Queue functions run side by side: the move may be worked on before the booking that it replaces."""
@@ -297,7 +297,7 @@ async def _end(world: ScheduleWorld, csn: str, messages: list[SchedulingMessage]
     return row.model_dump(exclude={"key", "csn", "join_token"}), wanted, said_
 
 
-@pytest.mark.promise("at most one text")
+@pytest.mark.promise("P2")
 async def test_any_order_repetition_and_tie_ends_in_the_same_row_and_the_same_texts(world: ScheduleWorld) -> None:
     """Through the real workflow and storage; each of sixty stories on two appointments of its own."""
     world.agenda = _Forgetful(world.store.tables)

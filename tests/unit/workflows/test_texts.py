@@ -350,3 +350,39 @@ async def test_dropped_texts_never_go_out(world: World) -> None:
         await texts.send(one, world)
     assert (await world.queued(Queue.SMS_OUTBOUND), world.sms.asked) == ([], [])
     assert [await world.state(one) for one in orders] == ["dropped", "dropped"]
+
+
+async def test_a_feed_that_flaps_texts_a_patient_five_times_and_then_a_person_decides(
+    world: World, caplog: Any
+) -> None:
+    """Cancelled, booked, cancelled: each is news, and a broken engine has news every second."""
+    caplog.set_level(logging.ERROR, "connector")
+    await world.connect()
+    orders = [order(version=version) for version in range(1, 21)]
+    for one in orders:
+        await flapped(one, world)
+    assert len(world.sms.phones) == 5
+    assert [await world.state(one) for one in orders[5:]] == (["held", "skipped nothing new"] * 8)[:15]
+    assert "keeps changing" in caplog.text
+    connection, _ = await world.connections.find(orders[0].connection)
+    assert await texts.decide(connection, "release", world) == 8
+    for one in await world.queued(Queue.SMS_OUTBOUND):
+        await texts.send(one, world)
+    assert len(world.sms.phones) == 6  # only the version that stands
+
+
+async def test_a_visit_that_changes_now_and_then_is_always_confirmed(world: World) -> None:
+    await world.connect()
+    for version in range(1, 13):
+        await flapped(order(version=version), world)
+        world.clock.moment += timedelta(minutes=13)
+    assert len(world.sms.phones) == 12
+
+
+async def flapped(one: Any, world: World) -> None:
+    """The version of this order comes, and its text is worked on."""
+    standing = "booked" if one.version % 2 else "cancelled"
+    known = await world.appointments.find(one.appointment)
+    before = {"confirmed": known[0].confirmed} if known else {}
+    await world.book(version=one.version, facts={"standing": standing}, **before)
+    await texts.send(one, world)
