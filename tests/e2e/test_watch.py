@@ -78,7 +78,7 @@ async def drive(scene: Scene, item: dict[str, Any], user: str = "olivia") -> Ans
 
 async def test_a_poisoned_reminder_is_shown_driven_again_and_reaches_the_phone_once(texting: Scene) -> None:
     number = next(_numbers)
-    phone = f"+1608555{number % 100:02d}77"
+    phone = f"+1608555{number % 100:02d}78"
     assert (await change(texting, "adam", "POST", "/allow-list", {"number": phone})).status == 201
     start = siu.whole_minute(texting.now() + timedelta(days=1))
     assert await send(texting, "S12", Booking(str(number), start, phone), f"P{number}") == "AA"

@@ -70,7 +70,8 @@ class Visit:
 
     async def appointed(self) -> list[dict[str, Any]]:
         """The appointment's row, by its time; once it is there its key is known."""
-        found = [row for row in await rows(self.scene, "RowKey eq 'appt'") if row["start"] == self.start]
+        mine = await rows(self.scene, f"RowKey eq 'appt' and connection eq '{self.scene.facts['connection']}'")
+        found = [row for row in mine if row["start"] == self.start]
         self.key = found[0]["PartitionKey"] if found else ""
         return found
 

@@ -1,0 +1,230 @@
+"""Graph's notifications through the host: who joins reaches Epic and the audit, what is forged reaches nothing."""
+
+import io
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.demo.rows import all_opened
+from sandbox.demo.scene import Scene, eventually
+from tests.e2e.launch.launching import control
+from tests.e2e.visiting import PAT, PAULA, Visit, clinic, drained, poison
+
+CONNECTED, DISCONNECTED = "1", "2"
+
+
+@pytest.fixture
+async def hospital(connection: Scene) -> AsyncIterator[Scene]:
+    """A clinic that holds visits; the Graph stand-in is as before afterwards."""
+    table = connection.tables.get_table_client("People")
+    async for row in table.list_entities():
+        await table.delete_entity(row)
+    await clinic(connection, phones=1)
+    settings = await control(connection, "graph", "GET", "settings")
+    yield connection
+    await control(connection, "graph", "PATCH", "settings", settings)
+
+
+@pytest.fixture
+async def visit(hospital: Scene) -> Visit:
+    """A visit whose meeting stands and of whose call Graph tells; both have launched, nobody has joined."""
+    made = await Visit.at_epic(hospital, 0)
+    await made.announced()
+    assert await eventually(made.appointed, bool)
+    await hospital.run_timer("dispatch_due")
+    assert await eventually(made.ready, bool)
+    assert await made.launched() == ["graph", "graph"]
+    return made
+
+
+async def subscription(visit: Visit) -> dict[str, Any]:
+    """Graph's living subscription for the visit's meeting, with its secrets."""
+    living = await control(visit.scene, "graph", "GET", "subscriptions")
+    return next((one for one in living if one["meeting"] == visit.meeting), {})
+
+
+async def notify(
+    scene: Scene, body: io.BytesIO | bytes | str, where: str = "notifications", **query: str
+) -> tuple[int, str, str]:
+    """A POST as anybody may send it: status, type and text of the answer."""
+    url = f"{scene.plan.urls['app']}/graph/{where}"
+    async with scene.http.post(url, data=body, params=query) as answer:
+        return answer.status, answer.headers.get("Content-Type", ""), await answer.text()
+
+
+# --- the visit
+
+
+@pytest.mark.feature("F7.4", "F10.1", "F10.3", "F10.4")
+@pytest.mark.parametrize("casing", ["camel", "pascal"])
+@pytest.mark.parametrize("version", [1, 2])
+async def test_who_comes_and_goes_is_shown_at_epic_in_order(visit: Visit, casing: str, version: int) -> None:
+    await control(visit.scene, "graph", "PATCH", "settings", {"casing": casing, "token_version": version})
+    pat = await visit.joined(None)
+    assert await visit.shown([CONNECTED], []) == ([CONNECTED], [])
+    paula = await visit.joined("paula")
+    await visit.did(pat, "admit")
+    await visit.did(pat, "leave")
+    pat = await visit.joined(None)
+    await visit.over(paula)
+    story = [CONNECTED, DISCONNECTED] * 2, [CONNECTED, DISCONNECTED]
+    assert await visit.shown(*story) == story
+
+
+@pytest.mark.feature("F7.6", "F10.3")
+async def test_an_ad_hoc_visit_of_which_no_message_spoke_is_written_back_too(hospital: Scene) -> None:
+    visit = await Visit.at_epic(hospital, 0)
+    assert await visit.launched() == ["graph", "graph"]
+    held = await control(hospital, "graph", "GET", "meetings")
+    visit.meeting, visit.key = held[-1]["id"], held[-1]["externalId"]
+    assert await eventually(lambda: subscription(visit), bool)
+    paula = await visit.joined("paula")
+    await visit.joined(None)
+    assert await visit.shown([CONNECTED], [CONNECTED]) == ([CONNECTED], [CONNECTED])
+    await visit.over(paula)
+    assert await visit.closed()
+    assert visit.csn not in await _opened(visit)
+
+
+@pytest.mark.feature("F7.8")
+async def test_who_comes_back_after_the_close_is_listened_to_again(visit: Visit) -> None:
+    paula = await visit.joined("paula")
+    await visit.over(paula)
+    assert await visit.shown([], [CONNECTED, DISCONNECTED]) == ([], [CONNECTED, DISCONNECTED])
+    visit.scene.move(timedelta(minutes=11))
+    await visit.scene.run_timer("dispatch_due")
+    assert await eventually(lambda: visit.audit("closed"), bool)
+    assert await eventually(lambda: subscription(visit), lambda found: not found) == {}
+    assert await visit.launched() == ["graph", "graph"]
+    assert await eventually(lambda: subscription(visit), bool)
+    await visit.joined(None)
+    await visit.scene.run_timer("dispatch_due")
+    assert (await visit.shown([CONNECTED], [CONNECTED, DISCONNECTED]))[0] == [CONNECTED]
+    assert await drained(visit.scene, "upkeep") == {}
+    assert await visit.statuses(PAT) == [CONNECTED]
+
+
+@pytest.mark.feature("F12.6", "F12.10")
+async def test_the_audit_has_it_and_names_nobody(visit: Visit) -> None:
+    await visit.joined("paula")
+    await visit.joined(None)
+    await visit.shown([CONNECTED], [CONNECTED])
+    assert {row["what"] for row in await visit.audit()} >= {"call started", "in", "lobby", "connected"}
+    text = await all_opened(visit.scene, "Audit") + visit.scene.stack.log("app").read_text()
+    assert [one for one in (PAT, PAULA, visit.csn, "Quillfeather") if one in text] == []
+
+
+# --- what is forged
+
+
+@pytest.mark.feature("F10.1")
+@pytest.mark.parametrize("fault", ["bad_signature", "bad_client_state", "bad_token"])
+async def test_a_forged_notification_gets_202_and_nothing_comes_of_it(visit: Visit, fault: str) -> None:
+    """The far side's own words: Graph's stand-in spoils one of the three proofs and is answered 202 all the same."""
+    before = len(await visit.scene.seen("graph", "notification"))
+    await visit.scene.fault("graph", route="NOTIFY .*", do=fault)
+    await visit.joined(None)
+
+    async def answered() -> list[dict[str, Any]]:
+        return (await visit.scene.seen("graph", "notification"))[before:]
+
+    sent = await eventually(answered, bool)
+    assert [(one["outcome"], one["corrupt"]) for one in sent] == [("202", [fault])]
+    assert await drained(visit.scene, "call-events") == {}
+    assert (await visit.audit(), await visit.both(), await poison(visit.scene)) == ([], ([], []), {})
+    await visit.scene.behave("graph")
+    await visit.joined("paula")
+    assert await visit.shown([], [CONNECTED]) == ([], [CONNECTED])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x00\xff\xfe",
+        b"[]",
+        b"{}",
+        b'{"value": "x"}',
+        b'{"value": [1, null, "x"]}',
+        b'{"value": [{"clientState": null}]}',
+        b'{"value": [{"clientState": "k.p", "encryptedContent": {}}]}',
+        b'{"value": [], "validationTokens": 7}',
+        b"[" * 20_000,
+    ],
+)
+@pytest.mark.parametrize("where", ["notifications", "lifecycle"])
+async def test_anything_else_gets_the_same_202_and_no_hint(scene: Scene, body: bytes, where: str) -> None:
+    status, _, text = await notify(scene, body, where)
+    assert (status, text) == (202, "")
+    assert await drained(scene, "call-events", "meeting-requests") == {}
+
+
+async def test_a_body_larger_than_any_notification_is_refused(scene: Scene) -> None:
+    assert (await notify(scene, io.BytesIO(b"x" * 4_000_001)))[0] == 413
+
+
+@pytest.mark.feature("F10.1")
+async def test_a_right_client_state_alone_is_no_proof(visit: Visit) -> None:
+    """Who has stolen one still lacks Graph's token and signature."""
+    state = (await subscription(visit))["clientState"]
+    content = {
+        "data": "AAAA",
+        "dataKey": "AAAA",
+        "dataSignature": "AAAA",
+        "encryptionCertificateId": "notifications-1",
+    }
+    for tokens in ({}, {"validationTokens": []}, {"validationTokens": ["a.b.c"]}):
+        body = {"value": [{"clientState": state, "encryptedContent": content}]} | tokens
+        assert (await notify(visit.scene, json.dumps(body)))[0] == 202
+    assert await drained(visit.scene, "call-events") == {}
+    assert (await visit.audit(), await poison(visit.scene)) == ([], {})
+
+
+# --- handshake and lifecycle
+
+
+@pytest.mark.parametrize("where", ["notifications", "lifecycle"])
+@pytest.mark.parametrize(
+    "token",
+    ["plain", "a b+c%2Bd&e=f", "<script>alert(1)</script>", "é \u2713 \"quoted\" 'so'", "x" * 1500],
+)
+async def test_the_handshake_answers_the_decoded_token_as_plain_text(scene: Scene, where: str, token: str) -> None:
+    status, kind, text = await notify(scene, b"", where, validationToken=token)
+    assert (status, kind.partition(";")[0], text) == (200, "text/plain", token)
+
+
+@pytest.mark.feature("F10.1")
+async def test_a_subscription_that_graph_wants_to_see_again_is_renewed(visit: Visit) -> None:
+    found = await subscription(visit)
+    await drained(visit.scene, "meeting-requests")
+    before = len(await _did(visit, "renewed"))
+    visit.scene.move(timedelta(minutes=20))
+    await _lifecycle(visit, "reauthorizationRequired", found["id"])
+    assert len(await eventually(lambda: _did(visit, "renewed"), lambda seen: len(seen) > before)) == before + 1
+    assert (await subscription(visit))["id"] == found["id"]
+
+
+@pytest.mark.feature("F10.1")
+async def test_a_subscription_that_graph_removed_is_made_anew_and_tells_on(visit: Visit) -> None:
+    found = await subscription(visit)
+    await _lifecycle(visit, "subscriptionRemoved", found["id"])
+    again = await eventually(lambda: subscription(visit), bool)
+    assert again["id"] != found["id"]
+    await visit.joined(None)
+    assert await visit.shown([CONNECTED], []) == ([CONNECTED], [])
+
+
+async def _lifecycle(visit: Visit, event: str, subscription_id: str) -> None:
+    await control(visit.scene, "graph", "POST", "lifecycle", {"event": event, "subscription": subscription_id})
+
+
+async def _did(visit: Visit, what: str) -> list[dict[str, Any]]:
+    return [one for one in await visit.scene.seen("graph", "subscription") if one["did"] == what]
+
+
+async def _opened(visit: Visit) -> str:
+    lines = (await all_opened(visit.scene, "Visits")).splitlines()
+    return "\n".join(line for line in lines if visit.key in line)
