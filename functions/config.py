@@ -177,6 +177,16 @@ async def allow_number(req: func.HttpRequest) -> func.HttpResponse:
     return told(await configuration.allow_number(connection, etag, parsed(TestNumber, req).number, who, deps()), 201)
 
 
+@bp.route("config/connections/{connection}/sign-ins/{oid:guid}", methods=["DELETE"])
+@answered
+async def forget_sign_in(req: func.HttpRequest) -> func.HttpResponse:
+    """A clinician signed in with the wrong account: the next launch asks again."""
+    who = await caller(req, "ConfigAdmin")
+    connection, _ = await configuration.read(req.route_params["connection"], who, deps())
+    count = await configuration.forget_sign_in(connection, req.route_params["oid"].lower(), who, deps())
+    return answer({"forgotten": count})
+
+
 @bp.route("config/connections/{connection}/suspension", methods=["PUT"])
 @answered
 async def suspend_connection(req: func.HttpRequest) -> func.HttpResponse:

@@ -30,7 +30,7 @@ async def begin_launch(req: func.HttpRequest) -> func.HttpResponse:
     return redirect(url, cookie(name, deps().launch_cookies.seal(name, begun), SIGN_IN_WITHIN))
 
 
-@bp.route("launch/callback", methods=["GET"])
+@bp.route("launch/callback/{connection}", methods=["GET"])
 @spent("l")
 @shown
 async def launch_returned(req: func.HttpRequest) -> func.HttpResponse:
@@ -38,7 +38,8 @@ async def launch_returned(req: func.HttpRequest) -> func.HttpResponse:
     state = req.params.get("state", "")
     name = named("l", cookie_of(state))
     begun = deps().launch_cookies.open(name, carried(req, name), Begun)
-    back = launch.Returned(state, req.params.get("code", ""), req.params.get("error", ""), begun)
+    connection = req.route_params["connection"]
+    back = launch.Returned(connection, state, req.params.get("code", ""), req.params.get("error", ""), begun)
     ticket = await launch.arrive(back, deps())
     return on_the_way(await enter.enter(ticket, deps()), ticket, deps())
 

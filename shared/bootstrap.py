@@ -234,9 +234,9 @@ class Deps:
     def epic_callback(self) -> str:
         return f"{self.settings.public_url}/config/epic-callback"
 
-    @property
-    def launch_callback(self) -> str:
-        return f"{self.settings.public_url}/launch/callback"
+    def launch_callback(self, connection_id: str) -> str:
+        """Each connection has its own: a code that one Epic issued cannot be brought to another (ADR 0011)."""
+        return f"{self.settings.public_url}/launch/callback/{connection_id}"
 
     @property
     def sign_in_callback(self) -> str:

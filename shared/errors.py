@@ -50,6 +50,7 @@ class Code(StrEnum):
     SIGN_IN_REFUSED = "sign-in-refused"
     VISIT_UNKNOWN = "visit-unknown"
     VISIT_OVER = "visit-over"
+    VISIT_CANCELLED = "visit-cancelled"
     TOO_EARLY = "too-early"
     NOT_READY = "not-ready"
     LINK_UNKNOWN = "link-unknown"
@@ -98,6 +99,7 @@ CATALOGUE: dict[Code, Entry] = {
     Code.EPIC_REFUSED: Entry(502, "Epic did not let the visit start."),
     Code.SIGN_IN_REFUSED: Entry(403, "The sign-in was not completed."),
     Code.VISIT_UNKNOWN: Entry(404, "We cannot tell which visit this is."),
+    Code.VISIT_CANCELLED: Entry(410, "This visit was cancelled. If you have questions, please call the clinic."),
     Code.VISIT_OVER: Entry(410, "This visit is over."),
     Code.TOO_EARLY: Entry(403, "It is too early for this visit."),
     Code.NOT_READY: Entry(503, "The meeting room is being prepared. Please try again in a moment."),

@@ -12,7 +12,8 @@ from uuid import UUID
 from shared.domain.connection import Connection, Environment, EpicSide, Organisation, OwnSide, Pending, PendingState
 from shared.errors import Code, Refused
 
-AppName = Literal["provider", "patient", "backend"]
+#: Whose secret: one of the three apps at Epic, or the account that writes back by Basic (`user:password`).
+AppName = Literal["provider", "patient", "backend", "write-back"]
 _ID = re.compile(r"[0-9a-f]{32}-[a-z2-7]{8}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -87,8 +88,17 @@ def suspended(connection: Connection, *, stopped: bool) -> Connection:
 def with_secret(connection: Connection, app: AppName) -> tuple[Connection, str]:
     """The connection after one of its apps got a client secret, and the secret's name: the waiting revision's."""
     side = connection.pending.epic if connection.pending else connection.approved
-    client_ids = {"provider": side.provider_client_id, "patient": side.patient_client_id}
-    return _changed(connection), secret_name(side, client_ids.get(app, side.backend_client_id))
+    client_ids = {
+        "provider": side.provider_client_id,
+        "patient": side.patient_client_id,
+        "backend": side.backend_client_id,
+        "write-back": WRITE_BACK,
+    }
+    return _changed(connection), secret_name(side, client_ids[app])
+
+
+#: In place of a client id, for the account that writes back by Basic.
+WRITE_BACK = "write-back"
 
 
 def secret_name(side: EpicSide, client_id: str) -> str:

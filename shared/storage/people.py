@@ -30,5 +30,13 @@ class People:
         row = {"PartitionKey": partition, "RowKey": key, "oid": oid, "signed_in": at}
         await self._tables.put(Table.PEOPLE, row | {"user_sealed": user})
 
+    async def forget(self, connection: str, oid: str) -> int:
+        """Forget whom an Entra account stands for, so that the next launch asks again; how many EHR users it was."""
+        partition = str(tenant_of(connection))
+        rows = self._tables.query(Table.PEOPLE, "PartitionKey eq @tenant and oid eq @oid", tenant=partition, oid=oid)
+        keys = [row["RowKey"] async for row in rows]
+        await self._tables.delete_batch(Table.PEOPLE, partition, keys)
+        return len(keys)
+
     def _place(self, connection: str, user: str) -> tuple[str, str]:
         return str(tenant_of(connection)), self._pseudonyms.of("ehr-user", connection, user)

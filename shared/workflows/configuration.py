@@ -22,9 +22,11 @@ from shared.errors import Code, Refused
 from shared.messages import UpkeepOrder
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
+from shared.storage.people import People
 from shared.storage.queues import Queues
 from shared.storage.sealing import Pseudonyms
 from shared.storage.tables import Conflict, Row
+from shared.telemetry import outcome
 
 #: A claim is followed by its connection's row within one request.
 _SAVED_WITHIN = timedelta(minutes=10)
@@ -47,6 +49,8 @@ class Deps(Protocol):
     def queues(self) -> Queues: ...
     @property
     def pseudonyms(self) -> Pseudonyms: ...
+    @property
+    def people(self) -> People: ...
 
 
 async def read(connection_id: str, who: Caller, deps: Deps) -> tuple[Connection, str]:
@@ -172,6 +176,13 @@ async def allow_number(connection: Connection, etag: str, number: str, who: Call
     changed = configuration.with_own_side(connection, OwnSide.model_validate(own.model_dump()))
     await _save(changed, etag, "allow-list changed", who, deps)
     return changed
+
+
+async def forget_sign_in(connection: Connection, oid: str, who: Caller, deps: Deps) -> int:
+    """Undo a clinician's one-time sign-in, as when the wrong account was picked on a shared machine."""
+    count = await deps.people.forget(connection.id, oid)
+    outcome("sign-in forgotten", connection=connection.id, by=who.user, count=count)
+    return count
 
 
 async def suspend(connection: Connection, etag: str, who: Caller, deps: Deps, *, stopped: bool) -> Connection:

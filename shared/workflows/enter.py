@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain import launch
+from shared.domain.appointment import to_tell
 from shared.domain.connection import Connection
 from shared.domain.launch import Ticket
 from shared.domain.visit import Person, Visit, length, may_send_to
@@ -128,6 +129,8 @@ async def _visit(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
 async def _times(room: Room, known: Known, ticket: Ticket, now: datetime, deps: Deps) -> tuple[datetime, datetime]:
     """What scheduling messages said, else Epic's Appointment, else those the visit has; an ad hoc visit begins now."""
     found = await deps.appointments.find(room.appointment)
+    if found and ticket.role != "staff" and to_tell(found[0].facts).standing == "cancelled":
+        raise Refused(Code.VISIT_CANCELLED)  # staff may open the room all the same
     if found and found[0].facts.start:
         return found[0].facts.start, length(found[0].facts.start, found[0].facts.end)
     if ticket.place.start:

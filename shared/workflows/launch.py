@@ -45,8 +45,7 @@ class Deps(Protocol):
     def pseudonyms(self) -> Pseudonyms: ...
     @property
     def epic(self) -> Epic: ...
-    @property
-    def launch_callback(self) -> str: ...
+    def launch_callback(self, connection_id: str) -> str: ...
     async def credential(self, connection: Connection, side: EpicSide, client_id: str) -> Credential: ...
 
 
@@ -64,6 +63,7 @@ class Asked:
 class Returned:
     """What Epic sent the browser back with; `begun` is None when its cookie is not there or not ours."""
 
+    connection: str
     state: str = field(repr=False)
     code: str = field(repr=False)
     error: str
@@ -97,7 +97,7 @@ async def begin(asked: Asked, connection: Connection, deps: Deps) -> tuple[str, 
     url = authorize_url(
         endpoints,
         client_id=_client_id(side, asked.role),
-        redirect_uri=deps.launch_callback,
+        redirect_uri=deps.launch_callback(connection.id),
         scope=_SCOPES[asked.role],
         state=begun.state,
         aud=asked.iss,
@@ -113,6 +113,8 @@ async def arrive(back: Returned, deps: Deps) -> Ticket:
     """Who came, to which visit. The state is used up first, so nothing can be redeemed twice."""
     begun, now = back.begun, deps.clock.now()
     if begun is None or not launch.still_good(begun.state, back.state, begun.issued, now):
+        raise Refused(Code.LAUNCH_STALE)
+    if begun.connection != back.connection:  # another Epic's return: a mix-up, or somebody tries one
         raise Refused(Code.LAUNCH_STALE)
     if not await deps.lookups.claim(Kind.LAUNCH_STATE, begun.state, "launch", now + _REMEMBERED):
         raise Refused(Code.LAUNCH_REPLAYED)
@@ -146,7 +148,7 @@ async def _redeem(code: str, begun: Begun, connection: Connection, deps: Deps) -
     return await deps.epic.redeem(
         endpoints,
         code=code,
-        redirect_uri=deps.launch_callback,
+        redirect_uri=deps.launch_callback(connection.id),
         verifier=begun.verifier,
         credential=await deps.credential(connection, side, client_id),
         nonce=begun.nonce,

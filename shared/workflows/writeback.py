@@ -13,6 +13,7 @@ from uuid import uuid4
 from shared.clients.epic import Credential, Epic
 from shared.clients.write_back import EpicStatus, NotLetIn, Status
 from shared.clock import Clock
+from shared.domain.configuration import WRITE_BACK, secret_name
 from shared.domain.connection import Connection, EpicSide, WriteBack
 from shared.domain.roster import for_epic
 from shared.domain.visit import Change, Person, Visit
@@ -27,8 +28,6 @@ from shared.telemetry import alarm, outcome
 #: Longer than telling one change may take; a killed writer's lease ends by itself.
 _LEASE = timedelta(seconds=60)
 _MENDED_BY_PEOPLE = timedelta(minutes=5)
-#: Under this name the connection keeps `user:password` of the account that writes back by Basic.
-WRITE_BACK_SECRET = "write-back"  # noqa: S105 - the name of a secret
 
 
 class Deps(Protocol):
@@ -136,7 +135,7 @@ async def _tell(turn: _Turn, connection: Connection, deps: Deps) -> str:
 
 async def _authorization(connection: Connection, side: EpicSide, deps: Deps) -> str:
     if side.write_back.authentication == "basic":
-        account = await deps.connections.secret(connection, WRITE_BACK_SECRET)
+        account = await deps.connections.secret(connection, secret_name(side, WRITE_BACK))
         return "Basic " + base64.b64encode(f"emp${account}".encode()).decode()
     endpoints = await deps.epic.discover(side.fhir_base_url, side.backend_client_id)
     credential = await deps.credential(connection, side, side.backend_client_id)

@@ -146,7 +146,8 @@ class Visit:
         return [row for row in found if what in {None, row["what"]}]
 
     async def closed(self, within: float = 30) -> bool:
-        """Closed and erased, as the clock moves on."""
+        """Closed and erased, as the clock moves on after the call's end."""
+        await eventually(lambda: self.audit("call ended"), bool, within)
         for wait, what in ((timedelta(minutes=11), "closed"), (timedelta(minutes=31), "erased")):
             self.scene.move(wait)
             await self.scene.run_timer("dispatch_due")

@@ -335,6 +335,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "change_own_side": "PUT /config/connections/{connection}/own",
         "add_certificate": "POST /config/connections/{connection}/certificates",
         "remove_certificate": "DELETE /config/connections/{connection}/certificates/{spki}",
+        "forget_sign_in": "DELETE /config/connections/{connection}/sign-ins/{oid:guid}",
         "set_client_secret": "PUT /config/connections/{connection}/secrets/{app}",
         "allow_number": "POST /config/connections/{connection}/allow-list",
         "suspend_connection": "PUT /config/connections/{connection}/suspension",
@@ -350,7 +351,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "healthz": "GET /healthz",
         # launch
         "begin_launch": "GET|POST /launch/{role}/{connection}",
-        "launch_returned": "GET /launch/callback",
+        "launch_returned": "GET /launch/callback/{connection}",
         "begin_sign_in": "GET /launch/sign-in",
         "sign_in_returned": "GET /launch/sign-in/callback",
         "wait_for_visit": "GET /visit",

@@ -167,6 +167,7 @@ async def act(scene: Scene, participant: str, what: str) -> None:
 
 async def _in_epic(scene: Scene, booking: Booking) -> None:
     """What the hospital has in its Epic: the integration records, typed in by the analyst, and the appointment."""
+    await register(scene)
     for role in ("provider", "patient"):
         record = {
             "role": role,
@@ -183,6 +184,16 @@ async def _in_epic(scene: Scene, booking: Booking) -> None:
         "minutes": booking.minutes,
     }
     await _post(scene, "epic", "/_sandbox/appointments", appointment)
+
+
+async def register(scene: Scene) -> None:
+    """The analyst registers at Epic where its users come back to: each connection has an address of its own."""
+    app = scene.plan.urls["app"]
+    back = f"{app}/launch/callback/{scene.facts['connection']}"
+    for role, addresses in (("provider", [back, f"{app}/config/epic-callback"]), ("patient", [back])):
+        url = f"{scene.plan.urls['epic']}/_sandbox/apps/{world.EPIC_APPS['test', role]}"
+        async with scene.http.patch(url, json={"redirect_uris": addresses}) as answer:
+            answer.raise_for_status()
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from yarl import URL
 
 from sandbox import world
 from sandbox.demo import siu
-from sandbox.demo.api import change
+from sandbox.demo.api import call, change
 from sandbox.demo.browser import Browser, Page
 from sandbox.demo.scene import Scene
 from tests.e2e.launch.launching import (
@@ -431,3 +431,48 @@ async def test_no_launch_leaves_names_numbers_or_tokens_in_logs_rows_cookies_or_
         # A short number stands by chance in some random id; as a word of its own it would be a leak.
         found = [secret for secret in secrets if re.search(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", text)]
         assert found == [], f"{what} hold {len(found)} of {len(secrets)}"
+
+
+# --- what an approved Epic may not do to another
+
+
+async def test_a_return_belongs_to_the_connection_in_its_address(clinic: Scene):
+    await book(clinic, number := csn())
+    async with Browser(clinic.plan) as pat:
+        back = await returned(pat, "pat", number)
+        own = clinic.facts["connection"]
+        assert f"/launch/callback/{own}?" in back
+        elsewhere = back.replace(own, "0" * 32 + "-aaaaaaaa")
+        await refused(clinic, await pat.go(elsewhere), 400, "launch-stale")
+
+
+async def test_a_return_address_that_was_not_registered_never_leaves_epic(clinic: Scene):
+    await book(clinic, number := csn())
+    patient = world.EPIC_APPS["test", "patient"]
+    other = f"{clinic.plan.urls['app']}/launch/callback/{'0' * 32}-aaaaaaaa"
+    await control(clinic, "epic", "PATCH", f"apps/{patient}", {"redirect_uris": [other]})
+    async with Browser(clinic.plan) as pat:
+        page = await pat.launch("pat", number, role="patient")
+        assert (page.host, page.status) == ("epic", 400)
+
+
+async def test_a_patient_does_not_launch_a_cancelled_visit_and_staff_may(clinic: Scene):
+    start = siu.whole_minute(clinic.now() + timedelta(minutes=10))
+    await book(clinic, number := csn(), start)
+    await announce(clinic, number, start, "S15")
+    async with Browser(clinic.plan) as pat:
+        await refused(clinic, await pat.launch("pat", number, role="patient"), 410, "visit-cancelled")
+    async with Browser(clinic.plan) as paula:
+        page = await paula.sign_in(await paula.launch("paula", number), "paula")
+        assert page.host == "graph"
+
+
+async def test_a_forgotten_sign_in_is_asked_for_again(clinic: Scene):
+    await book(clinic, number := csn())
+    async with Browser(clinic.plan) as paula:
+        assert (await paula.sign_in(await paula.launch("paula", number), "paula")).host == "graph"
+    sign_in = f"/config/connections/{clinic.facts['connection']}/sign-ins/{world.USERS['paula'].oid}"
+    assert (await call(clinic, "mallory", "DELETE", sign_in)).status == 404
+    assert (await call(clinic, "adam", "DELETE", sign_in)).body == {"forgotten": 1}
+    async with Browser(clinic.plan) as paula:
+        assert (await paula.launch("paula", number)).host == "entra"

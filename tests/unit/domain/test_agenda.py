@@ -30,6 +30,7 @@ def kinds(appointment: Appointment, now: datetime = NOON) -> list[tuple[str, int
 def test_a_booking_plans_its_meeting_each_reminder_and_the_end_of_its_phone_number() -> None:
     assert kinds(booked()) == [
         ("erase-phone", 0, START + timedelta(hours=1)),
+        ("erase-visit", 0, START + timedelta(hours=1 + 72)),
         ("provision", 0, START - timedelta(days=1)),
         ("reminder", 1440, START - timedelta(days=1)),
         ("reminder", 60, START - timedelta(hours=1)),
@@ -59,8 +60,8 @@ def test_what_is_no_booked_video_visit_plans_no_reminder(facts: dict[str, object
     assert not [kind for kind, _, _ in kinds(appointment) if kind == "reminder"]
 
 
-def test_a_moved_appointment_plans_nothing() -> None:
-    assert kinds(moved(booked(), "heir")) == []
+def test_a_moved_appointment_plans_nothing_but_its_erasure() -> None:
+    assert [kind for kind, _, _ in kinds(moved(booked(), "heir"))] == ["erase-visit"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.clients.write_back import NotLetIn, Status
+from shared.domain.configuration import WRITE_BACK, secret_name
 from shared.domain.connection import WriteBack
 from shared.domain.visit import Change, Person
 from shared.errors import Code, Later, Refused
@@ -220,7 +221,7 @@ async def test_basic_sends_epics_form_of_the_account(world: VisitWorld) -> None:
     with pytest.raises(Later):  # nobody has given the account yet
         await writeback.write(look_at(), world)
     connection, _ = await world.connections.find(CONNECTION)
-    await world.connections.keep_secret(connection, writeback.WRITE_BACK_SECRET, "svc:pass:word")
+    await world.connections.keep_secret(connection, secret_name(connection.approved, WRITE_BACK), "svc:pass:word")
     await writeback.write(look_at(), world)
     expected = "Basic " + base64.b64encode(b"emp$svc:pass:word").decode()
     assert set(world.epic_status.asked) == {("backend", expected)}
