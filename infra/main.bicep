@@ -19,6 +19,9 @@ param operatorTenantId string = tenant().tenantId
 @description('App registration of the config API: the audience of its access tokens.')
 param apiClientId string
 
+@description('Applications, comma-separated, whose tokens for people the config API takes: the portal, and tools of yours. Empty: any that a tenant consents to.')
+param apiCallerIds string = ''
+
 @description('App registration that calls Graph.')
 param connectorClientId string
 
@@ -183,6 +186,7 @@ var mainSettings = {
   PUBLIC_URL: empty(publicUrl) ? 'https://${mainName}.azurewebsites.net' : publicUrl
   OPERATOR_TENANT_ID: operatorTenantId
   API_CLIENT_ID: apiClientId
+  API_CALLER_IDS: apiCallerIds
   CONNECTOR_CLIENT_ID: connectorClientId
   ACS_ENDPOINT: acsEndpoint
   EVENT_GRID_AUDIENCE: eventGridAudience
