@@ -152,7 +152,12 @@ async def graph_calls(scene: Scene) -> int:
 
 async def meeting_requests_done(scene: Scene) -> None:
     """Wait until no request for a meeting waits or is being worked on."""
-    queue = scene.queues.get_queue_client("meeting-requests")
+    await all_done(scene, "meeting-requests")
+
+
+async def all_done(scene: Scene, name: str) -> None:
+    """Wait until nothing lies in a queue or is being worked on."""
+    queue = scene.queues.get_queue_client(name)
 
     async def left() -> int:
         return int((await queue.get_queue_properties()).approximate_message_count or 0)

@@ -12,6 +12,7 @@ from sandbox.demo.browser import Browser, Page
 from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
 from tests.e2e.launch.launching import (
+    all_done,
     announce,
     book,
     browsers,
@@ -46,7 +47,9 @@ async def texts(scene: Scene) -> list[str]:
 
 async def link(scene: Scene, number: str, start: datetime, **booking: Any) -> str:
     """The address that the confirmation of a fresh booking shows."""
-    known = await texts(scene)  # word of an earlier test's cancellation may still be on its way
+    for queue in ("scheduling-events", "sms-outbound"):  # word of an earlier test may still be on its way
+        await all_done(scene, queue)
+    known = await texts(scene)
     await announce(scene, number, start, **booking)
     found = await eventually(lambda: _fresh(scene, known), bool)
     (words,) = found
