@@ -211,7 +211,7 @@ async def _launch(bench: Bench, browser: Browser, role: Literal["patient", "prov
     asked = launch.Asked(role, bench.scene.facts["connection"], pressed["iss"], pressed["launch"])
     url, begun = await launch.begin(asked, await launch.allowed(asked, deps), deps)
     back = _query(await browser.ask("GET", url))
-    ticket = await launch.arrive(launch.Returned(back["state"], back["code"], "", begun), deps)
+    ticket = await launch.arrive(launch.Returned(begun.connection, back["state"], back["code"], "", begun), deps)
     way = await enter.enter(ticket, deps)
     if isinstance(way, enter.SignInFirst):
         way = await enter.enter(await _sign_in(bench, browser, ticket, user), deps)

@@ -1,5 +1,6 @@
 """The connector's Epic client against the Epic stand-in: discovery, launches, tokens, reads."""
 
+import asyncio
 import ipaddress
 import logging
 import re
@@ -66,6 +67,7 @@ async def jwks(plan):
     await web.TCPSite(runner, "127.0.0.1", plan.ports["app"], ssl_context=sandbox_peer.server_tls(plan)).start()
     yield published
     await runner.cleanup()
+    await asyncio.sleep(0.1)  # TLS says goodbye a moment later; else the closing loop finds open transports
 
 
 @pytest.fixture

@@ -126,6 +126,7 @@ async def service(running: Any) -> AsyncIterator[Service]:
         await web.TCPSite(runner, "127.0.0.1", running.plan.ports["sink"], ssl_context=tls).start()
         yield made
         await runner.cleanup()
+        await asyncio.sleep(0.1)  # TLS says goodbye a moment later; else the closing loop finds open transports
 
 
 # --- meetings

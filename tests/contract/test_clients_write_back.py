@@ -1,5 +1,6 @@
 """Our write-back client against the Epic stand-in: what is shown, what is refused for good, what waits."""
 
+import asyncio
 import base64
 import logging
 import re
@@ -92,6 +93,7 @@ async def hospital(running: Any, plan: Any, monkeypatch: pytest.MonkeyPatch) -> 
     await web.TCPSite(runner, "127.0.0.1", plan.ports["app"], ssl_context=sandbox_peer.server_tls(plan)).start()
     yield made
     await runner.cleanup()
+    await asyncio.sleep(0.1)  # TLS says goodbye a moment later; else the closing loop finds open transports
     await outbound.close()
 
 

@@ -1,5 +1,6 @@
 """A far side: an https server on loopback that answers what a test says and keeps what reached it."""
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -89,6 +90,7 @@ async def far(certificates: sandbox_plan.Plan, monkeypatch: pytest.MonkeyPatch) 
     side.port = runner.addresses[0][1]
     yield side
     await runner.cleanup()
+    await asyncio.sleep(0.1)  # TLS says goodbye a moment later; else the closing loop finds open transports
 
 
 @pytest.fixture
