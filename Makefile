@@ -1,5 +1,7 @@
 # `make` alone prints what there is. `make demo` and `make test` set up whatever they need.
 SHELL := /bin/bash
+# A pipe or a log shows each line as it is said.
+export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin

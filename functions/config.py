@@ -177,6 +177,15 @@ async def allow_number(req: func.HttpRequest) -> func.HttpResponse:
     return told(await configuration.allow_number(connection, etag, parsed(TestNumber, req).number, who, deps()), 201)
 
 
+@bp.route("config/connections/{connection}/allow-list/{pseudonym}", methods=["DELETE"])
+@answered
+async def disallow_number(req: func.HttpRequest) -> func.HttpResponse:
+    """Take a number off the allow-list; it is texted no more, from the next text on."""
+    who = await caller(req, "ConfigAdmin")
+    connection, etag = await changing(req, who)
+    return told(await configuration.disallow_number(connection, etag, req.route_params["pseudonym"], who, deps()))
+
+
 @bp.route("config/connections/{connection}/sign-ins/{oid:guid}", methods=["DELETE"])
 @answered
 async def forget_sign_in(req: func.HttpRequest) -> func.HttpResponse:

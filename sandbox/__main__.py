@@ -55,8 +55,8 @@ async def _up(options: argparse.Namespace) -> int:
     settings = stack.Settings(timers="schedule")
     async with stack.sandbox(folder(), first_port(), settings, identity=options.identity, say=print) as running:
         print(show.what_to_try(running.plan))
-        if not options.bare:
-            print(await show.furnish(running))
+        bare = "No hospital is set up: docs/set-up.md says how."
+        print(bare if options.bare else await show.furnish(running))
         print(f"\n{await running.watch()}")
         return 1
 

@@ -50,7 +50,7 @@ def _owner(port: int, folder: str) -> str:
     if pid is None:
         return "a process that this user cannot see"
     if belongs_to(pid, folder):
-        return f"pid {pid}, an earlier run of this sandbox: `python -m sandbox down` ends it"
+        return f"pid {pid}, an earlier run of this sandbox: `make down` ends it"
     command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     return f"pid {pid} ({' '.join(command.split())[:80]})"
 

@@ -1,13 +1,12 @@
 """Starts the stack, plays the demo on it, writes the report; and what one can try by hand."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sandbox import plan, stack
 from sandbox.demo import breaks, report, scene
-from sandbox.demo.play import PLAYBOOK, Step, play
-from sandbox.demo.report import Check, Outcome, Status
+from sandbox.demo.play import PLAYBOOK, play
+from sandbox.demo.report import Status
 from sandbox.ports import PortTakenError
 
 
@@ -24,7 +23,7 @@ async def demo(folder: Path, first_port: int, fault: str | None, *, identity: bo
             outcomes = await play(stage, PLAYBOOK.steps())
     except (stack.StackError, PortTakenError) as error:
         print(error)
-        outcomes = _not_even_started(PLAYBOOK.steps())
+        return report.SOME_RED if fault is None else breaks.NOT_AS_IT_SHOULD
     report.write(folder, outcomes)
     print(f"\n{report.table(outcomes)}\nthe report is in {folder / 'report.md'}")
     if fault is None:
@@ -49,7 +48,11 @@ async def furnish(running: stack.Stack) -> str:
         if failed:
             return f"Setting up did not work (steps {', '.join(failed)}): run the demo, it says why."
         start = stage.facts["visit"].start.astimezone()
-    return f"Lamna Healthcare is set up, and Pat Quillfeather has a visit with Paula Provider at {start:%H:%M %Z}."
+    return (
+        f"Lamna Healthcare is set up, and Pat Quillfeather has a visit with Paula Provider at {start:%H:%M %Z}.\n"
+        "Hold it in two browser windows: sign in as Paula in Hyperspace and as Pat in MyChart, and begin the visit in "
+        "each.\nThe Teams page asks once more who you are: choose Paula Provider; the patient types any name."
+    )
 
 
 def what_to_try(here: plan.Plan) -> str:
@@ -58,20 +61,13 @@ def what_to_try(here: plan.Plan) -> str:
     return "\n".join(
         [
             "The sandbox is up. Open in a browser (its CA is " + here.files["ca"] + "):",
-            f"  Hyperspace, for the provider   {urls['epic']}/hyperspace   (sign in as Paula, begin the visit)",
-            f"  MyChart, for the patient       {urls['epic']}/mychart      (sign in as Pat, in another window)",
+            f"  Hyperspace, for the provider   {urls['epic']}/hyperspace",
+            f"  MyChart, for the patient       {urls['epic']}/mychart",
             f"  Teams                          {urls['graph']}/l/meetup-join/... (a launch leads there)",
             f"  phones                         {urls['acs']}/phone",
             f"  the app                        {urls['app']}",
             f"  the door for HL7v2             {urls['hl7']}/hl7v2/<connection>",
-            "In another terminal: python -m sandbox token adam | seen epic | clock +2h | run TIMER | scan VALUE | down",
+            "In another terminal: .venv/bin/python -m sandbox token adam, seen epic, clock +2h, run TIMER, scan VALUE",
             "Ctrl-C stops everything.",
         ]
     )
-
-
-def _not_even_started(steps: Sequence[Step]) -> list[Outcome]:
-    """The report of a stack that did not come up: its first step is red, the rest was not reached."""
-    outcomes = [Outcome(s.id, s.title, s.slice_, Status.NOT_REACHED if s.play else Status.NOT_BUILT) for s in steps]
-    check = Check("every process says READY", "the logs", "one did not; the terminal says which", ok=False)
-    return [replace(outcomes[0], status=Status.RED, checks=(check,)), *outcomes[1:]]

@@ -34,7 +34,8 @@ class Due:
 
     at     when; the agenda works by the minute
     until  past this it is of no use
-    slot   tells entries of one kind apart: a reminder's minutes before the start
+    slot   tells entries of one kind apart: for a reminder the configured interval in minutes. It is a name, not a
+           time: the text is sent only while the connection has this interval
     """
 
     at: datetime

@@ -123,10 +123,10 @@ async def _judge(sink: WriteBack, deps: Deps) -> None:
 
 
 async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Caller, deps: Deps) -> Connection:
-    """Change what applies at once. Certificates have their own door and stay as they are."""
-    changed = configuration.with_own_side(
-        connection, own.model_copy(update={"certificates": connection.own.certificates})
-    )
+    """Change what applies at once. Certificates and the allow-list have doors of their own and stay as they are."""
+    sms = own.sms.model_copy(update={"allow_list": connection.own.sms.allow_list})
+    kept = {"certificates": connection.own.certificates, "sms": sms}
+    changed = configuration.with_own_side(connection, own.model_copy(update=kept))
     await _save(changed, etag, "own side changed", who, deps)
     if connection.own.sms.reminders != own.sms.reminders:
         await deps.queues.put(_replan(changed, deps))
@@ -174,6 +174,18 @@ async def allow_number(connection: Connection, etag: str, number: str, who: Call
     allowed = tuple(dict.fromkeys((*sms.allow_list, pseudonym)))
     own = connection.own.model_copy(update={"sms": sms.model_copy(update={"allow_list": allowed})})
     changed = configuration.with_own_side(connection, OwnSide.model_validate(own.model_dump()))
+    await _save(changed, etag, "allow-list changed", who, deps)
+    return changed
+
+
+async def disallow_number(connection: Connection, etag: str, pseudonym: str, who: Caller, deps: Deps) -> Connection:
+    """Take a number off the allow-list, by the pseudonym that the connection shows."""
+    sms = connection.own.sms
+    if pseudonym not in sms.allow_list:
+        raise Refused(Code.NOT_FOUND)
+    left = tuple(one for one in sms.allow_list if one != pseudonym)
+    own = connection.own.model_copy(update={"sms": sms.model_copy(update={"allow_list": left})})
+    changed = configuration.with_own_side(connection, own)
     await _save(changed, etag, "allow-list changed", who, deps)
     return changed
 

@@ -1,6 +1,5 @@
 """What the command line says to those who ask for what there is not."""
 
-import json
 import socket
 from datetime import timedelta
 
@@ -90,14 +89,14 @@ def test_an_unknown_user_or_fault_is_answered_with_those_there_are(run):
     assert "no fault is called nothing-of-the-kind" in err
 
 
-def test_a_demo_whose_stack_does_not_start_is_red_at_its_first_step_and_has_a_report(run, plan):
+def test_a_demo_whose_stack_does_not_start_says_why_and_keeps_the_report_of_the_run_before(run, plan):
+    report = plan.path("logs").parent / "report.json"
+    report.write_text("of the run before")
     with socket.create_server(("127.0.0.1", plan.ports["graph"])):
         code, out, _ = run("demo")
     assert code == 1
     assert f"port {plan.ports['graph']} (wanted for graph) is taken by" in out
-    steps = json.loads((plan.path("logs").parent / "report.json").read_text())["steps"]
-    assert [step["id"] for step in steps if step["status"] == "red"] == ["1"]
-    assert "green" not in {step["status"] for step in steps}
+    assert report.read_text() == "of the run before"
 
 
 @pytest.mark.parametrize("port", ["", "80", "seventy", "65530"])

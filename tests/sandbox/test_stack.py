@@ -166,7 +166,7 @@ async def test_down_ends_what_a_killed_supervisor_left_and_touches_no_stranger(p
     await running.__aenter__()
     running._held.close()  # as if this process had been killed: the lock is gone, the children run on
     state.write_pids(plan, {"supervisor": os.getpid(), "stranger": os.getppid(), **running.pids()})
-    with pytest.raises(ports.PortTakenError, match="an earlier run of this sandbox: `python -m sandbox down` ends it"):
+    with pytest.raises(ports.PortTakenError, match="an earlier run of this sandbox: `make down` ends it"):
         async with Stack(plan, programs):
             pytest.fail("it must not get here")
     assert set(await stack.down(plan)) == {"entra", "epic", "app"}

@@ -335,6 +335,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "change_own_side": "PUT /config/connections/{connection}/own",
         "add_certificate": "POST /config/connections/{connection}/certificates",
         "remove_certificate": "DELETE /config/connections/{connection}/certificates/{spki}",
+        "disallow_number": "DELETE /config/connections/{connection}/allow-list/{pseudonym}",
         "forget_sign_in": "DELETE /config/connections/{connection}/sign-ins/{oid:guid}",
         "set_client_secret": "PUT /config/connections/{connection}/secrets/{app}",
         "allow_number": "POST /config/connections/{connection}/allow-list",

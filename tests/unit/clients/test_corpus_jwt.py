@@ -53,11 +53,15 @@ def verifies(keys, token):
 
 
 @pytest.mark.parametrize(
-    ("group", "test"), list(cases("wycheproof_json_web_key_test.json", "wycheproof_json_web_crypto_test.json"))
+    ("group", "test"),
+    [
+        case
+        for case in cases("wycheproof_json_web_key_test.json", "wycheproof_json_web_crypto_test.json")
+        if case.values[1]["comment"]
+        != ROCA  # a weak modulus is the publisher's to avoid
+    ],
 )
 def test_what_wycheproof_calls_invalid_never_verifies(group, test):
-    if test["comment"] == ROCA:
-        pytest.skip("a weak modulus of known shape is the publisher's to avoid")
     asymmetric = all(key.get("kty") in {"RSA", "EC"} for key in published(group))
     assert verifies(published(group), test["jws"]) == (test["result"] == "valid" and asymmetric)
 
