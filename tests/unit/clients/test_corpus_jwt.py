@@ -57,8 +57,7 @@ def verifies(keys, token):
     [
         case
         for case in cases("wycheproof_json_web_key_test.json", "wycheproof_json_web_crypto_test.json")
-        if case.values[1]["comment"]
-        != ROCA  # a weak modulus is the publisher's to avoid
+        if case.values[1]["comment"] != ROCA  # a weak modulus is the publisher's to avoid
     ],
 )
 def test_what_wycheproof_calls_invalid_never_verifies(group, test):
