@@ -77,7 +77,7 @@ async def scanned(scene: Scene) -> None:
 
 def _needles(scene: Scene, bearer: str) -> list[Needle]:
     """Everything the demo said about people: numbers, names, ids, the link's token and an access token's end."""
-    numbers = ("0101", "0102", "0109", "0110", "0140", "0141", "0149")
+    numbers = ("0101", "0102", "0109", "0110", "0140", "0141", "0142", "0149")
     csns = (CSN, "9001001", "9001002", "9001003", "9002001", "9002002", "9002003", "9002004", "9002005", "9002006")
     names = ("QUILLFEATHER", "UMBERSLADE", "Ines Interpreter", "Pat Quillfeather")
     return [

@@ -13,7 +13,7 @@ from sandbox.demo.play import step
 from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
 from sandbox.demo.steps.scheduling import drained, send
-from sandbox.demo.steps.texts import PATIENT, texts
+from sandbox.demo.steps.texts import VISITOR, texts
 
 CSN = "9003001"
 CONTEXT = (
@@ -27,7 +27,7 @@ TEAMS, EPIC = "the Teams page (Graph stand-in)", "the Epic stand-in"
 async def provisioned(scene: Scene) -> None:
     """Booked in Epic and by HL7; a tick of the agenda later Graph holds one meeting with a lobby."""
     start = siu.whole_minute(scene.now() + timedelta(minutes=25))
-    booking = Booking(CSN, start, "(608)555-0140", mrn="E9988776")
+    booking = Booking(CSN, start, "(608)555-0142", mrn="E9988776")
     scene.facts["visit"] = booking
     await _in_epic(scene, booking)
     await send(scene, "S12", booking, "L1")
@@ -214,7 +214,7 @@ async def _graph_calls(scene: Scene) -> int:
 async def _link(scene: Scene) -> str:
     """The join link of this visit's text, from the phone it went to."""
     when = scene.facts["visit"].start.astimezone(siu.ZONE)
-    got = await texts(scene, PATIENT)
+    got = await texts(scene, VISITOR)
     words = next((text["message"] for text in reversed(got) if f"{when:%-I:%M}" in text["message"]), "/j?t=none")
     return str(words).partition("/j?t=")[2].split()[0].rstrip(".")
 

@@ -11,7 +11,7 @@ from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
 from sandbox.demo.steps.scheduling import appointment, drained, send
 
-PATIENT, OTHER, STRANGER = "+16085550140", "+16085550141", "+16085550149"
+PATIENT, OTHER, VISITOR, STRANGER = "+16085550140", "+16085550141", "+16085550142", "+16085550149"
 SHOWN_AT = "the patient's phone (SMS stand-in)"
 QUIET_SECONDS = 3.0
 #: As often as the connector asks within one delivery of an order, so that the queue has to deliver it again.
@@ -49,7 +49,7 @@ async def switch_on(scene: Scene) -> None:
     }
     saved = await change(scene, "adam", "PUT", "/own", own | {"sms": own["sms"] | sms})
     scene.equal("consents and number are saved", "the config API's answer", saved.status, 200)
-    for number in (PATIENT, OTHER):
+    for number in (PATIENT, OTHER, VISITOR):
         allowed = await change(scene, "adam", "POST", "/allow-list", {"number": number})
         scene.equal("a test number is allowed", "the config API's answer", allowed.status, 201)
         scene.check("and not shown", "the config API's answer", "a pseudonym", ok=number[2:] not in str(allowed.body))
