@@ -299,3 +299,19 @@ async def _delivered(scene: Scene, before: int) -> list[dict[str, Any]]:
         return [one for one in seen[before:] if one["outcome"] == "202"]
 
     return await eventually(look, lambda found: len(found) >= 2, 30)
+
+
+@pytest.mark.promise("P5")
+async def test_without_entra_a_meeting_waits_for_its_token_and_is_made_afterwards(hospital: Scene) -> None:
+    """The last of this stack: a new Entra signs with new keys, which the apps fetch once in five minutes."""
+    await hospital.stack.restart("app")  # or it would have a token for an hour
+    visit = await Visit.at_epic(hospital, 6)
+    before = tries(hospital, "meeting-requests")
+    await hospital.stack.stop_one("entra")
+    await visit.announced()
+    await eventually(visit.appointed, bool)
+    await hospital.run_timer("dispatch_due")
+    assert await put_off(hospital, "meeting-requests", before) >= TRIES
+    await hospital.stack.start_one("entra")
+    assert await eventually(visit.ready, bool, 60)
+    assert (await poison(hospital), await parked(hospital)) == ({}, [])
