@@ -33,7 +33,7 @@ async def visit(hospital: Scene) -> Visit:
     """A visit whose meeting stands and of whose call Graph tells; both have launched, nobody has joined."""
     made = await Visit.at_epic(hospital, 0)
     await made.announced()
-    assert await eventually(made.appointed, bool)
+    await made.planned()
     await hospital.run_timer("dispatch_due")
     assert await eventually(made.ready, bool)
     assert await made.launched() == ["graph", "graph"]

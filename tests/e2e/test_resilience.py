@@ -101,7 +101,7 @@ async def undisturbed(scene: Scene) -> dict[str, Any]:
     """How a visit ends when nothing goes wrong."""
     plain = await Visit.at_epic(scene, 0)
     await plain.announced()
-    assert await eventually(plain.appointed, bool)
+    await plain.planned()
     await scene.run_timer("dispatch_due")
     assert await eventually(plain.ready, bool)
     assert await plain.launched() == ["graph", "graph"]
@@ -188,7 +188,7 @@ async def test_a_long_outage_of_every_peer_loses_and_poisons_nothing(hospital: S
     before = {queue: tries(hospital, queue) for queue in ("sms-outbound", "meeting-requests", "ehr-writeback")}
     await (refused(hospital, "acs", "graph") if how == "refused" else busy(hospital))
     await visit.announced()
-    await eventually(visit.appointed, bool)
+    await visit.planned()
     await hospital.run_timer("dispatch_due")
     for queue in ("sms-outbound", "meeting-requests"):
         assert await put_off(hospital, queue, before[queue]) >= TRIES
@@ -250,6 +250,7 @@ async def test_killed_at_every_turn_nothing_is_lost_and_no_text_comes_twice(hosp
     await killed(hospital)
     assert len(await eventually(visit.texts, bool, 60)) == 1
 
+    await visit.planned()
     await hospital.run_timer("dispatch_due")
     await killed(hospital)  # the tick has enqueued what was due, whoever holds it now
     assert await eventually(visit.ready, bool, 60)
@@ -309,7 +310,7 @@ async def test_without_entra_a_meeting_waits_for_its_token_and_is_made_afterward
     before = tries(hospital, "meeting-requests")
     await hospital.stack.stop_one("entra")
     await visit.announced()
-    await eventually(visit.appointed, bool)
+    await visit.planned()
     await hospital.run_timer("dispatch_due")
     assert await put_off(hospital, "meeting-requests", before) >= TRIES
     await hospital.stack.start_one("entra")

@@ -75,6 +75,11 @@ class Visit:
         self.key = found[0]["PartitionKey"] if found else ""
         return found
 
+    async def planned(self) -> None:
+        """Its message is done with: the row stands and so does what the agenda will do about it."""
+        assert await eventually(self.appointed, bool)
+        assert await drained(self.scene, "scheduling-events") == {}
+
     async def row(self) -> list[dict[str, Any]]:
         """The visit's row."""
         await self.appointed()
