@@ -13,6 +13,7 @@ if settings().role == "hl7":
 else:
     from functions import (
         agenda,
+        approval,
         config,
         join,
         keys,
@@ -26,5 +27,5 @@ else:
         writeback,
     )
 
-    for group in (agenda, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, watch, writeback):
+    for group in (agenda, approval, config, join, keys, launch, meetings, presence, schedule, sms, upkeep, watch, writeback):
         app.register_functions(group.bp)

@@ -4,14 +4,14 @@ from typing import Literal
 
 import azure.functions as func
 
-from shared.access import caller, parsed
+from shared.api import ADMINISTRATORS, Call, operation
 from shared.bootstrap import deps
 from shared.domain.connection import Model
 from shared.messages import Receipt, TextOrder
 from shared.storage.names import STORAGE, Queue
 from shared.web import accepted, answer, answered, bearer, json_body
 from shared.work import work
-from shared.workflows import configuration, receipts, texts
+from shared.workflows import receipts, texts
 from shared.workflows.receipts import Proof
 
 bp = func.Blueprint()
@@ -20,10 +20,31 @@ _LARGEST_DELIVERY = 1_100_000
 _EVENT_GRID = "eventgrid.azure.net"
 
 
-class HeldTexts(Model):
+class Decision(Model):
     """What to do with the texts that the hourly brake holds back."""
 
     decision: Literal["release", "drop"]
+
+
+class HeldText(Model):
+    """One of them."""
+
+    id: str
+    kind: str
+    appointment: str
+
+
+class Held(Model):
+    """The texts that the hourly brake holds back."""
+
+    count: int
+    items: tuple[HeldText, ...]
+
+
+class Count(Model):
+    """How many were released or dropped."""
+
+    count: int
 
 
 @bp.queue_trigger("message", queue_name=Queue.SMS_OUTBOUND, connection=STORAGE)
@@ -57,22 +78,15 @@ async def sms_events_allowed(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=200, headers=headers)
 
 
-@bp.route("config/connections/{connection}/held-texts", methods=["GET"])
-@answered
-async def show_held_texts(req: func.HttpRequest) -> func.HttpResponse:
+@operation(bp, "GET", "config/connections/{connection}/held-texts", roles=ADMINISTRATORS)
+async def show_held_texts(call: Call) -> Held:
     """How many texts the hourly brake holds back, and of which kind."""
-    who = await caller(req, "ConfigAdmin")
-    connection, _ = await configuration.read(req.route_params["connection"], who, deps())
-    orders = await texts.held(connection, deps())
-    items = [{"id": one.message_id, "kind": one.kind, "appointment": one.appointment} for one in orders]
-    return answer({"count": len(items), "items": items})
+    orders = await texts.held(call.connection, deps())
+    items = tuple(HeldText(id=one.message_id, kind=one.kind, appointment=one.appointment) for one in orders)
+    return Held(count=len(items), items=items)
 
 
-@bp.route("config/connections/{connection}/held-texts", methods=["POST"])
-@answered
-async def decide_held_texts(req: func.HttpRequest) -> func.HttpResponse:
+@operation(bp, "POST", "config/connections/{connection}/held-texts", roles=ADMINISTRATORS)
+async def decide_held_texts(call: Call, body: Decision) -> Count:
     """The administrator lets them go, or drops them."""
-    who = await caller(req, "ConfigAdmin")
-    connection, _ = await configuration.read(req.route_params["connection"], who, deps())
-    count = await texts.decide(connection, parsed(HeldTexts, req).decision, deps())
-    return answer({"count": count})
+    return Count(count=await texts.decide(call.connection, body.decision, deps()))

@@ -2,17 +2,42 @@
 
 import azure.functions as func
 
-from shared.access import caller
+from shared.api import OPERATORS, Call, operation
 from shared.bootstrap import deps
-from shared.clients.entra import Caller
+from shared.domain.connection import Model
 from shared.errors import Code, Refused
 from shared.storage.names import Queue
 from shared.storage.tables import Row
-from shared.web import accepted, answer, answered
 from shared.workflows import expiry, parked
 from shared.workflows import watch as watching
 
 bp = func.Blueprint()
+
+
+class OfKind(Model):
+    """A queue's name, or none for all."""
+
+    kind: str = ""
+
+
+class ParkedWork(Model):
+    """Given-up work. `content_until`: until then it can be sent once more; None: no more."""
+
+    kind: str
+    id: str
+    reason: str
+    attempts: int
+    at: str | None
+    content_until: str | None
+    driven_at: str | None
+    driven_by: str | None
+
+
+class ParkedList(Model):
+    """Given-up work, the newest first; `more`: there is more than is shown."""
+
+    items: tuple[ParkedWork, ...]
+    more: bool
 
 
 @bp.timer_trigger("timer", schedule="0 */15 * * * *")
@@ -29,31 +54,18 @@ async def expire(timer: func.TimerRequest) -> None:
     await expiry.expire(deps())
 
 
-@bp.route("config/parked", methods=["GET"])
-@answered
-async def list_parked(req: func.HttpRequest) -> func.HttpResponse:
+@operation(bp, "GET", "config/parked", roles=OPERATORS)
+async def list_parked(call: Call, query: OfKind) -> ParkedList:
     """Work that was given up, of one queue (`kind`) or of all: what and why, never what it holds."""
-    await operator(req)
-    kind = req.params.get("kind")
-    rows, more = await parked.listed(queue(kind) if kind else None, deps())
-    return answer({"items": [shown(row) for row in rows], "more": more})
+    del call
+    rows, more = await parked.listed(queue(query.kind) if query.kind else None, deps())
+    return ParkedList(items=tuple(shown(row) for row in rows), more=more)
 
 
-@bp.route("config/parked/{kind}/{id}", methods=["POST"])
-@answered
-async def drive_again(req: func.HttpRequest) -> func.HttpResponse:
+@operation(bp, "POST", "config/parked/{kind}/{id}", roles=OPERATORS, status=202)
+async def drive_again(call: Call) -> None:
     """Send given-up work once more."""
-    who = await operator(req)
-    await parked.drive_again(queue(req.route_params["kind"]), req.route_params["id"], who.user, deps())
-    return accepted()
-
-
-async def operator(req: func.HttpRequest) -> Caller:
-    """Somebody who looks after this stamp: given-up work is of all tenants."""
-    who = await caller(req, "Operator")
-    if who.tenant != deps().settings.operator_tenant:
-        raise Refused(Code.ROLE_MISSING)
-    return who
+    await parked.drive_again(queue(call.path["kind"]), call.path["id"], call.who.user, deps())
 
 
 def queue(name: str) -> Queue:
@@ -63,8 +75,8 @@ def queue(name: str) -> Queue:
     return Queue(name)
 
 
-def shown(row: Row) -> dict[str, str | int | None]:
-    """A row as the operator sees it. `content_until`: until then it can be sent once more; None: no more."""
+def shown(row: Row) -> ParkedWork:
+    """A row as the operator sees it."""
     times = {name: row[name].isoformat() if name in row else None for name in ("at", "content_until", "driven_at")}
     facts = {"kind": row["PartitionKey"], "id": row["RowKey"], "reason": row["reason"], "attempts": row["attempts"]}
-    return facts | times | {"driven_by": row.get("driven_by")}
+    return ParkedWork.model_validate(facts | times | {"driven_by": row.get("driven_by")})

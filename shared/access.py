@@ -1,5 +1,7 @@
 """Who calls our API, and what they sent: the first two lines of every config route."""
 
+from dataclasses import replace
+
 import azure.functions as func
 from pydantic import ValidationError
 
@@ -11,8 +13,10 @@ from shared.web import bearer, json_body
 
 
 async def caller(req: func.HttpRequest, *roles: str) -> Caller:
-    """Who asks; refuses anybody without one of the roles."""
+    """Who asks; refuses anybody without one of the roles. An operator is one in the operator's own tenant only."""
     who = await deps().access.check(bearer(req))
+    if who.tenant != deps().settings.operator_tenant:
+        who = replace(who, roles=who.roles - {"Operator"})
     if not who.roles & set(roles):
         raise Refused(Code.ROLE_MISSING)
     return who
@@ -23,9 +27,10 @@ def parsed[M: Model](model: type[M], req: func.HttpRequest) -> M:
     try:
         return model.model_validate(json_body(req))
     except ValidationError as error:
-        raise Refused(Code.VALUE_REFUSED, *_faults(error)) from None
+        raise refuse(error) from None
 
 
-def _faults(error: ValidationError) -> list[str]:
+def refuse(error: ValidationError) -> Refused:
+    """What pydantic found: the names of the fields and the rules, never what was sent."""
     faults = error.errors(include_input=False, include_url=False, include_context=False)
-    return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
+    return Refused(Code.VALUE_REFUSED, *(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults))

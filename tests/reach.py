@@ -117,6 +117,8 @@ class Source:
     def reached(self, trigger: Trigger) -> Reached:
         """Everything that the walk from a function comes upon."""
         found, todo, done = Reached(), [f"functions.{trigger.group}.{trigger.function}"], set[str]()
+        if trigger.what.partition("/")[2].startswith("config/"):
+            todo.append("shared.api._route")
         while todo:
             name = todo.pop()
             if name in done or name not in self.units:
@@ -127,10 +129,12 @@ class Source:
         return found
 
     def _trigger(self, decorator: ast.expr) -> str | None:
-        if not isinstance(decorator, ast.Call) or not isinstance(decorator.func, ast.Attribute):
+        if not isinstance(decorator, ast.Call):
             return None
         given = {keyword.arg: keyword.value for keyword in decorator.keywords}
-        match decorator.func.attr:
+        match ast.unparse(decorator.func).rpartition(".")[2]:
+            case "operation":
+                return f"{ast.literal_eval(decorator.args[1])} /{ast.literal_eval(decorator.args[2])}"
             case "route":
                 return f"{' '.join(ast.literal_eval(given['methods']))} /{ast.literal_eval(decorator.args[0])}"
             case "queue_trigger":

@@ -9,13 +9,35 @@ import secrets
 from typing import Literal
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
+
 from shared.domain.connection import Connection, Environment, EpicSide, Organisation, OwnSide, Pending, PendingState
 from shared.errors import Code, Refused
 
 #: Whose secret: one of the three apps at Epic, or the account that writes back by Basic (`user:password`).
 AppName = Literal["provider", "patient", "backend", "write-back"]
 _ID = re.compile(r"[0-9a-f]{32}-[a-z2-7]{8}")
+_APP: TypeAdapter[AppName] = TypeAdapter(AppName)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+class Shown(Connection):
+    """A connection as the API shows it. `change` is its ETag; `warnings`: what is allowed and weak."""
+
+    warnings: tuple[str, ...]
+
+
+def shown(connection: Connection) -> Shown:
+    """A connection with what should be said about it."""
+    return Shown(**dict(connection), warnings=tuple(warnings(connection)))
+
+
+def app_name(name: str) -> AppName:
+    """The app of this name; refuses when there is none."""
+    try:
+        return _APP.validate_python(name)
+    except ValidationError:
+        raise Refused(Code.NOT_FOUND) from None
 
 
 def new_id(tenant: UUID) -> str:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SESSION = "session"
     MEETING = "meeting"
     TEXT = "text"
+    IDEMPOTENCY = "idempotency"
 
 
 class Lookups:

@@ -212,7 +212,10 @@ async def enable(organisation: Organisation, deps: Deps) -> None:
 async def history(connection: Connection, deps: Deps) -> list[dict[str, str | int]]:
     """Who did what and when, oldest first."""
     rows = await deps.connections.history(connection)
-    return [{"who": row["who"], "did": row["did"], "at": _iso(row["at"])} for row in rows]
+    return [
+        {"change": int(row["RowKey"].rpartition("|")[2]), "who": row["who"], "did": row["did"], "at": _iso(row["at"])}
+        for row in rows
+    ]
 
 
 def _iso(moment: datetime) -> str:

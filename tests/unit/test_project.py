@@ -98,8 +98,8 @@ def test_only_storage_speaks_to_queues_and_tables(path: Path):
 
 @by_name
 def test_only_adapters_reach_for_the_process(path: Path):
-    """Everything else is handed what it needs; shared.access is what the adapters of the API have in common."""
-    if not within(module_name(path), "shared.bootstrap", "shared.access", "functions", "function_app"):
+    """Everything else is handed what it needs; shared.access and shared.api are what the adapters have in common."""
+    if not within(module_name(path), "shared.bootstrap", "shared.access", "shared.api", "functions", "function_app"):
         assert not imported(path, "shared.bootstrap")
 
 
@@ -342,6 +342,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "suspend_connection": "PUT /config/connections/{connection}/suspension",
         "validate_connection": "POST /config/connections/{connection}/validation",
         "begin_approval": "POST /config/connections/{connection}/approvals",
+        "show_openapi": "GET /openapi.json",
         "epic_answered": "GET /config/epic-callback",
         "approve": "POST /config/connections/{connection}/approvals/{attempt}",
         # join

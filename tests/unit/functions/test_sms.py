@@ -7,7 +7,7 @@ import azure.functions as func
 import pytest
 
 from functions import sms
-from shared import access
+from shared import access, api
 from shared.clients.entra import Caller
 from shared.errors import Later
 from shared.storage.names import Queue
@@ -35,7 +35,7 @@ async def world(store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
     made.set(event_grid_secret="event-grid-secret")
     await made.connect()
     await made.book()
-    for module in (sms, access):
+    for module in (sms, access, api):
         monkeypatch.setattr(module, "deps", lambda: made)
     return made
 

@@ -1,0 +1,63 @@
+"""Approval of a connection by the named approver, who signs in to Epic for it."""
+
+import html
+from typing import Annotated
+
+import azure.functions as func
+from pydantic import Field
+
+from shared.api import APPROVERS, Call, operation
+from shared.bootstrap import deps
+from shared.domain.configuration import Shown, shown
+from shared.domain.connection import Model
+from shared.errors import Code, Refused
+from shared.web import page
+from shared.web import shown as people_see
+from shared.workflows import approval
+
+bp = func.Blueprint()
+
+
+class Attempt(Model):
+    """An approver on the way: where to sign in at Epic."""
+
+    attempt: str
+    authorize_url: str
+
+
+class Confirmation(Model):
+    """The code that the page after Epic's sign-in shows."""
+
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,20}$", repr=False)]
+
+
+@operation(bp, "POST", "config/connections/{connection}/approvals", roles=APPROVERS, status=201)
+async def begin_approval(call: Call) -> Attempt:
+    """The approver begins: the answer says where to sign in to Epic."""
+    attempt = await approval.begin(call.connection, call.who, deps())
+    return Attempt(attempt=attempt.id, authorize_url=attempt.authorize_url)
+
+
+@bp.route("config/epic-callback", methods=["GET"])
+@people_see
+async def epic_answered(req: func.HttpRequest) -> func.HttpResponse:
+    """Epic sends the approver's browser back. Nothing is approved here."""
+    if "code" not in req.params or "state" not in req.params:
+        raise Refused(Code.SIGN_IN_REFUSED)
+    return confirmed(await approval.arrive(req.params["state"], req.params["code"], deps()))
+
+
+@operation(bp, "POST", "config/connections/{connection}/approvals/{attempt}", roles=APPROVERS)
+async def approve(call: Call, body: Confirmation) -> Shown:
+    """The same person approves the same revision, with the code that the Epic sign-in ended with."""
+    return shown(await approval.finish(call.connection, call.etag, call.path["attempt"], body.code, call.who, deps()))
+
+
+def confirmed(epic: approval.Confirmed) -> func.HttpResponse:
+    """What the approver sees after Epic's sign-in; also a warning for somebody who was only sent here."""
+    return page(
+        "Epic has confirmed your sign-in",
+        f"<p>To let the video visit connector use <b>{html.escape(epic.fhir_base_url)}</b>, go back to the connector's "
+        f'page, enter this code and press Approve:</p><h2 id="code">{html.escape(epic.code)}</h2>'
+        "<p>If you did not begin this yourself, close this page and give the code to nobody.</p>",
+    )

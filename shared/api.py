@@ -1,0 +1,199 @@
+"""Routes of the JSON API: who may call them, what they take and what they give.
+
+A handler's signature says it once. `operation` checks callers and bodies by it, answers by it, and keeps it for
+/openapi.json, so that the description cannot differ from what happens:
+
+    @operation(bp, "PUT", "config/things/{thing}", roles=ADMINISTRATORS, changes=True)
+    async def change_thing(call: Call, body: Thing) -> ThingShown:
+
+`body` is a model, or `bytes` for a file. `query` is a model of the query string. An answer with a `change` has it as
+its ETag; page and scripts across origins read it in the body, because a browser does not show them the header.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_type_hints
+
+import azure.functions as func
+from pydantic import ValidationError
+
+from shared import idempotency
+from shared.access import caller, parsed, refuse
+from shared.bootstrap import deps
+from shared.clients.entra import Caller
+from shared.domain.connection import Connection, Model
+from shared.errors import Broken, Code, Refused
+from shared.web import answer, answered, if_match
+from shared.workflows import configuration
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+type Route = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+#: App roles of the API (docs/set-up.md). Nobody has `Operator` but in the operator's own tenant.
+OPERATORS = ("Operator",)
+ADMINISTRATORS = ("ConfigAdmin",)
+APPROVERS = ("Approver",)
+BOTH = ("ConfigAdmin", "Approver")
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who calls, and what they named.
+
+    path    parameters of the address
+    held    the connection of the address, the caller's own, and the tag under which it is stored
+    """
+
+    who: Caller
+    path: dict[str, str]
+    held: tuple[Connection, str] | None
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of an address with `{connection}`."""
+        if self.held is None:
+            raise Broken("the address names no connection")
+        return self.held[0]
+
+    @property
+    def etag(self) -> str:
+        """Under this tag its row is stored: a change made meanwhile is refused."""
+        if self.held is None:
+            raise Broken("the address names no connection")
+        return self.held[1]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What /openapi.json says of a route. `body`: a model, `bytes` or None; `query`, `gives`: a model or None."""
+
+    name: str
+    method: Method
+    path: str
+    summary: str
+    roles: tuple[str, ...]
+    body: Any
+    query: Any
+    gives: Any
+    status: int
+    changes: bool
+
+
+#: Every operation of the function groups that were imported.
+OPERATIONS: list[Operation] = []
+
+
+def operation(
+    bp: func.Blueprint,
+    method: Method,
+    path: str,
+    *,
+    roles: tuple[str, ...],
+    status: int = 200,
+    changes: bool = False,
+) -> Callable[[Callable[..., Awaitable[Model | None]]], Any]:
+    """Make a handler a route of the API.
+
+    roles     any one of them is enough
+    changes   the caller must send If-Match with the `change` they read
+    """
+
+    def registered(handler: Callable[..., Awaitable[Model | None]]) -> Any:
+        made = _described(handler, method, path, roles, status, changes=changes)
+        OPERATIONS.append(made)
+        return bp.route(path, methods=[method])(answered(_route(handler, made)))
+
+    return registered
+
+
+def _described(
+    handler: Callable[..., Any], method: Method, path: str, roles: tuple[str, ...], status: int, *, changes: bool
+) -> Operation:
+    hints = get_type_hints(handler)
+    return Operation(
+        name=handler.__name__,
+        method=method,
+        path=path,
+        summary=(inspect.getdoc(handler) or "").partition("\n")[0],
+        roles=roles,
+        body=hints.get("body"),
+        query=hints.get("query"),
+        gives=None if hints["return"] is type(None) else hints["return"],
+        status=status,
+        changes=changes,
+    )
+
+
+def _route(handler: Callable[..., Awaitable[Model | None]], made: Operation) -> Route:
+    async def route(req: func.HttpRequest) -> func.HttpResponse:
+        who = await caller(req, *made.roles)
+        call = Call(who, dict(req.route_params), await _held(req, made, who))
+        taken = _taken(made, req)
+
+        async def answers() -> func.HttpResponse:
+            return _answer(await handler(call, **taken), made)
+
+        if made.method != "POST":
+            return await answers()
+        return await idempotency.once(req, who, answers, deps())
+
+    route.__name__, route.__doc__ = made.name, handler.__doc__
+    return route
+
+
+async def _held(req: func.HttpRequest, made: Operation, who: Caller) -> tuple[Connection, str] | None:
+    if "connection" not in req.route_params:
+        return None
+    read = if_match(req) if made.changes else None
+    connection, etag = await configuration.read(req.route_params["connection"], who, deps())
+    if read not in {None, str(connection.change)}:
+        raise Refused(Code.CHANGED_MEANWHILE)
+    return connection, etag
+
+
+def _taken(made: Operation, req: func.HttpRequest) -> dict[str, Any]:
+    """Body and query as the handler's arguments."""
+    taken: dict[str, Any] = {}
+    if made.body is bytes:
+        taken["body"] = req.get_body()
+    elif made.body is not None:
+        taken["body"] = parsed(made.body, req)
+    if made.query is not None:
+        try:
+            taken["query"] = made.query.model_validate(dict(req.params))
+        except ValidationError as error:
+            raise refuse(error) from None
+    return taken
+
+
+def _answer(gives: Model | None, made: Operation) -> func.HttpResponse:
+    if gives is None:
+        return func.HttpResponse(status_code=made.status, headers={"Cache-Control": "no-store"})
+    body = gives.model_dump(mode="json", by_alias=True)
+    change = body.get("change")
+    headers = {"Location": f"/{made.path}/{body['id']}"} if made.status == 201 and "{" not in made.path else {}
+    return answer(body, made.status, etag=None if change is None else str(change), **headers)
+
+
+class Paging(Model):
+    """Which part of a list: `after` is the `next` of the part before."""
+
+    limit: int = 100
+    after: str = ""
+
+
+class Page[T](Model):
+    """A part of a list. `next` is None on the last."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+def paged[T](items: list[T], key: Callable[[T], str], paging: Paging) -> Page[T]:
+    """The part of a list that was asked for. Keys are unique and put the list in order."""
+    if not 1 <= paging.limit <= 1000:
+        raise Refused(Code.VALUE_REFUSED, "limit: from 1 to 1000")
+    left = sorted((item for item in items if key(item) > paging.after), key=key)
+    part = left[: paging.limit]
+    return Page(items=tuple(part), next=key(part[-1]) if len(left) > len(part) else None)

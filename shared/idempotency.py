@@ -1,0 +1,88 @@
+"""A POST that is sent again with the same Idempotency-Key is done once and answered twice.
+
+The key is the caller's own; what it was used for is kept for a day. A refusal is not kept: it changed nothing.
+"""
+
+import hashlib
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import azure.functions as func
+
+from shared.clients.entra import Caller
+from shared.clock import Clock
+from shared.errors import Code, Refused
+from shared.storage.lookups import Kind, Lookups
+from shared.storage.tables import Row
+
+_KEPT = timedelta(days=1)
+#: Longer than any request runs: who still holds a key then has died.
+_HELD = timedelta(minutes=10)
+_LONGEST = 100
+_GOOD = 300
+
+
+class Deps(Protocol):
+    """What idempotency needs of the process."""
+
+    @property
+    def lookups(self) -> Lookups: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+async def once(
+    req: func.HttpRequest, who: Caller, answers: Callable[[], Awaitable[func.HttpResponse]], deps: Deps
+) -> func.HttpResponse:
+    """Answer as before when the key has been used for this request. Refuses its use for another, or twice at once."""
+    key = req.headers.get("Idempotency-Key")
+    if not key:
+        return await answers()
+    if len(key) > _LONGEST:
+        raise Refused(Code.VALUE_REFUSED, f"Idempotency-Key: at most {_LONGEST} characters")
+    name = "|".join((who.tenant, who.user, urlsplit(req.url).path, key))
+    request = hashlib.sha256(req.get_body()).hexdigest()
+    earlier = await _claim(name, request, deps)
+    if earlier is not None:
+        return earlier
+    try:
+        answer = await answers()
+    except BaseException:
+        await deps.lookups.drop(Kind.IDEMPOTENCY, name)
+        raise
+    row = await deps.lookups.find(Kind.IDEMPOTENCY, name)
+    if row is not None:
+        await deps.lookups.save(row | {"answer_sealed": _packed(answer)})
+    return answer
+
+
+async def _claim(name: str, request: str, deps: Deps) -> func.HttpResponse | None:
+    """None: the key is ours to use. Otherwise the answer it has had."""
+    now = deps.clock.now()
+    if await deps.lookups.claim(Kind.IDEMPOTENCY, name, request, now + _KEPT, at=now):
+        return None
+    row = await deps.lookups.find(Kind.IDEMPOTENCY, name)
+    if row is not None and row["target"] != request:
+        raise Refused(Code.VALUE_REFUSED, "Idempotency-Key: used for another request")
+    if row is not None and "answer_sealed" in row:
+        return _unpacked(row)
+    if row is not None and now - row["at"] < _HELD:
+        raise Refused(Code.WRONG_STATE, "Idempotency-Key: the first request is still running")
+    await deps.lookups.put(Kind.IDEMPOTENCY, name, request, now + _KEPT, at=now)
+    return None
+
+
+def _packed(answer: func.HttpResponse) -> str:
+    """Status, headers and body in few characters: a table's property holds 32,000."""
+    told = [answer.status_code, list(answer.headers.items()), answer.mimetype, answer.get_body().decode()]
+    return b64encode(zlib.compress(json.dumps(told).encode())).decode()
+
+
+def _unpacked(row: Row) -> func.HttpResponse:
+    status, headers, mimetype, body = json.loads(zlib.decompress(b64decode(row["answer_sealed"])))
+    return func.HttpResponse(body, status_code=status, headers=dict(headers), mimetype=mimetype)
