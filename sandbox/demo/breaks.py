@@ -126,6 +126,9 @@ def verdict(name: str, outcomes: Sequence[Outcome]) -> tuple[str, int]:
     expected = BREAKS[name].step
     red = [outcome.id for outcome in outcomes if outcome.status == Status.RED]
     if red == [expected]:
-        return f"BREAK {name} turned step {expected} red, as it should", AS_IT_SHOULD
+        return f"BREAK {name} ({BREAKS[name].what}) turned step {expected} red, as it should", AS_IT_SHOULD
     seen = f"red: {', '.join(red)}" if red else "no step is red"
-    return f"BREAK {name} should have turned step {expected} red and no other; {seen}", NOT_AS_IT_SHOULD
+    return (
+        f"BREAK {name} ({BREAKS[name].what}) should have turned step {expected} red and no other; {seen}",
+        NOT_AS_IT_SHOULD,
+    )

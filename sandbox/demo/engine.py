@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from sandbox.demo.play import SafeError
 from sandbox.plan import Plan
 
+#: Whatever speaks mutual TLS and is not ours; the first that is there is used.
+CLIENTS = ("curl", "openssl")
+MISSING = f"the interface engine of the demo is {' or '.join(CLIENTS)}, and neither is installed: install one of them"
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -15,6 +19,11 @@ class Reply:
     status: int
     headers: dict[str, str]
     body: str
+
+
+def client() -> str | None:
+    """The client there is, if any."""
+    return next(filter(shutil.which, CLIENTS), None)
 
 
 async def post(
@@ -28,11 +37,13 @@ async def post(
 ) -> Reply:
     """POST to the hl7 app's front end, with one of the plan's certificates or with none."""
     extra = {"Content-Type": content_type, **(headers or {})}
-    if shutil.which("curl"):
-        return await _curl(plan, path, body, certificate, extra)
-    if shutil.which("openssl"):
-        return await _openssl(plan, path, body, certificate, extra)
-    raise SafeError("the demo's interface engine needs curl or openssl; install one of them")
+    match client():
+        case "curl":
+            return await _curl(plan, path, body, certificate, extra)
+        case "openssl":
+            return await _openssl(plan, path, body, certificate, extra)
+        case _:
+            raise SafeError(MISSING)
 
 
 async def _curl(plan: Plan, path: str, body: bytes, certificate: str | None, headers: dict[str, str]) -> Reply:

@@ -26,12 +26,16 @@ ALL_GREEN, SOME_RED, UNFINISHED = 0, 1, 3
 
 @dataclass(frozen=True)
 class Check:
-    """One look at the far side: what should be there, where it was looked for, what was."""
+    """One look at the far side: what should be there, where it was looked for, what was.
+
+    `wanted`: the value that would have been right, where there is exactly one.
+    """
 
     expected: str
     where: str
     found: str
     ok: bool
+    wanted: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,24 +59,25 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
     return ALL_GREEN if statuses == {Status.GREEN} else UNFINISHED
 
 
-def write(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    """`report.json` for programs and `report.md` for people."""
+def write(folder: Path, outcomes: Sequence[Outcome], about: str = "") -> None:
+    """`report.json` for programs and `report.md` for people. `about`: when and with which fault it was played."""
     document: dict[str, Any] = {
         "exit_code": exit_code(outcomes),
+        "about": about,
         "steps": [asdict(outcome) for outcome in outcomes],
     }
     (folder / "report.json").write_text(json.dumps(document, indent=2) + "\n")
-    (folder / "report.md").write_text(markdown(outcomes))
+    (folder / "report.md").write_text(markdown(outcomes, about))
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[Outcome], about: str = "") -> str:
     """Step by step: expected, where it was looked for, what was found."""
-    lines = ["# The demo's report", "", tally(outcomes), ""]
+    lines = ["# The demo's report", "", *([about, ""] if about else []), tally(outcomes), ""]
     for outcome in outcomes:
         lines += [f"## {outcome.id} {outcome.title}: {outcome.status}", ""]
         if outcome.checks:
-            lines += ["| | expected | where looked | found |", "|---|---|---|---|"]
-            lines += [_row("ok" if c.ok else "**no**", c.expected, c.where, c.found) for c in outcome.checks]
+            lines += ["| | expected | where looked | wanted | found |", "|---|---|---|---|---|"]
+            lines += [_row("ok" if c.ok else "**no**", c.expected, c.where, c.wanted, c.found) for c in outcome.checks]
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

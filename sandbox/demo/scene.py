@@ -38,16 +38,20 @@ class Scene:
         self.checks: list[Check] = []
         self.on_check: Callable[[Check], None] = lambda _: None
 
-    def check(self, expected: str, where: str, found: object, *, ok: bool) -> bool:
-        """Report one look at the far side. Say no number, name, CSN or token in any of the three."""
-        seen = Check(expected, where, str(found), ok)
+    def check(self, expected: str, where: str, found: object, *, ok: bool, wanted: object = "") -> bool:
+        """Report one look at the far side. Say no number, name, CSN or token in any of them."""
+        seen = Check(expected, where, _said(found), ok, _said(wanted))
         self.checks.append(seen)
         self.on_check(seen)
         return ok
 
     def equal(self, expected: str, where: str, found: object, wanted: object) -> bool:
         """Report whether what was found is exactly what was wanted."""
-        return self.check(expected, where, found, ok=found == wanted)
+        return self.check(expected, where, found, ok=found == wanted, wanted=wanted)
+
+    def holds(self, expected: str, where: str, *, ok: bool) -> bool:
+        """Report a yes or no about something that is better not shown."""
+        return self.check(expected, where, "yes" if ok else "no", ok=ok, wanted="yes")
 
     def now(self) -> datetime:
         """The sandbox's present."""
@@ -82,6 +86,10 @@ class Scene:
     async def run_timer(self, name: str) -> None:
         """Run one of the main app's timers and wait for its end, through the host's admin endpoint."""
         await run_timer(self.http, self.plan, name)
+
+
+def _said(value: object) -> str:
+    return value.isoformat(" ", "minutes") if isinstance(value, datetime) else str(value)
 
 
 async def eventually[T](

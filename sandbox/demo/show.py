@@ -1,6 +1,7 @@
 """Starts the stack, plays the demo on it, writes the report; and what one can try by hand."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox import plan, stack
@@ -24,12 +25,9 @@ async def demo(folder: Path, first_port: int, fault: str | None, *, identity: bo
     except (stack.StackError, PortTakenError) as error:
         print(error)
         return report.SOME_RED if fault is None else breaks.NOT_AS_IT_SHOULD
-    report.write(folder, outcomes)
-    print(f"\n{report.table(outcomes)}\nthe report is in {folder / 'report.md'}")
-    if fault is None:
-        return report.exit_code(outcomes)
-    line, code = breaks.verdict(fault, outcomes)
-    print(line)
+    line, code = ("", report.exit_code(outcomes)) if fault is None else breaks.verdict(fault, outcomes)
+    report.write(folder, outcomes, f"Played at {datetime.now(UTC):%F %H:%M} UTC on port {first_port}. {line}".rstrip())
+    print(f"\n{report.table(outcomes)}\nthe report is in {folder / 'report.md'}" + f"\n{line}" * bool(line))
     return code
 
 
@@ -47,9 +45,10 @@ async def furnish(running: stack.Stack) -> str:
         failed = [outcome.id for outcome in outcomes if outcome.status != Status.GREEN]
         if failed:
             return f"Setting up did not work (steps {', '.join(failed)}): run the demo, it says why."
-        start = stage.facts["visit"].start.astimezone()
+        start, connection = stage.facts["visit"].start.astimezone(), stage.facts["connection"]
     return (
         f"Lamna Healthcare is set up, and Pat Quillfeather has a visit with Paula Provider at {start:%H:%M %Z}.\n"
+        f"Its connection is {connection}.\n"
         "Hold it in two browser windows: sign in as Paula in Hyperspace and as Pat in MyChart, and begin the visit in "
         "each.\nThe Teams page asks once more who you are: choose Paula Provider; the patient types any name."
     )
@@ -65,6 +64,7 @@ def what_to_try(here: plan.Plan) -> str:
             f"  MyChart, for the patient       {urls['epic']}/mychart",
             f"  Teams                          {urls['graph']}/l/meetup-join/... (a launch leads there)",
             f"  phones                         {urls['acs']}/phone",
+            f"  the configuration portal       {urls['portal']}",
             f"  the app                        {urls['app']}",
             f"  the door for HL7v2             {urls['hl7']}/hl7v2/<connection>",
             "In another terminal: .venv/bin/python -m sandbox token adam, seen epic, clock +2h, run TIMER, scan VALUE",

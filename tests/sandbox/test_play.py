@@ -1,6 +1,8 @@
 """How the demo judges its steps and what it answers to the shell."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -156,16 +158,17 @@ def test_no_steps_at_all_are_not_a_success():
 
 
 def test_the_report_says_expected_where_and_found_for_people_and_programs(tmp_path):
-    checks = (Check("one text", "the phone | its page", "two texts", ok=False),)
+    checks = (Check("one text", "the phone | its page", "two texts", ok=False, wanted="one"),)
     outcomes = [Outcome("4", "Texts", "b", Status.RED, 0.5, checks), Outcome("5", "Launch", "c", Status.NOT_BUILT)]
-    report.write(tmp_path, outcomes)
+    report.write(tmp_path, outcomes, "Played today.")
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["exit_code"] == 1
     assert document["steps"][0]["checks"] == [
-        {"expected": "one text", "where": "the phone | its page", "found": "two texts", "ok": False}
+        {"expected": "one text", "where": "the phone | its page", "found": "two texts", "ok": False, "wanted": "one"}
     ]
     text = (tmp_path / "report.md").read_text()
-    assert "| **no** | one text | the phone \\| its page | two texts |" in text
+    assert "| **no** | one text | the phone \\| its page | one | two texts |" in text
+    assert "Played today." in text
     assert "1 red, 1 not built" in text
 
 
@@ -189,3 +192,9 @@ async def test_eventually_returns_the_first_good_look_and_else_the_last():
 
     assert await eventually(look, lambda n: n == 2) == 2
     assert await eventually(look, lambda n: n < 0, within=0) == 3
+
+
+def test_the_readme_tells_every_fault_and_its_step():
+    told = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| ([0-9.]+) \|$", told, re.MULTILINE))
+    assert rows == {name: fault.step for name, fault in breaks.BREAKS.items()}

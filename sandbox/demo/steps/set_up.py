@@ -67,7 +67,7 @@ async def pin(scene: Scene) -> None:
     pinned = await change(scene, "adam", "POST", "/certificates", scene.plan.path("engine_cer").read_bytes())
     row = await _row(scene)
     fingerprint = pinned.body["own"]["certificates"][0]["spki"]
-    scene.check("its key is pinned", "table Connections", "found", ok=fingerprint in row["settings"])
+    scene.holds("its key is pinned", "table Connections", ok=fingerprint in row["settings"])
 
 
 @step("2.4", "The approver signs in to Epic and approves", "a", needs=("2.3",), features=("F2.10", "F3.1", "F3.4"))
