@@ -47,6 +47,10 @@ class Facts(Model):
     video: bool = True
 
 
+#: In an order, in place of a message id: no message of that moment is newer.
+_AFTER_ANY_ID = "\uffff"
+
+
 class Heard(Model):
     """One event as remembered: its order, and only the facts it states.
 
@@ -208,6 +212,18 @@ def without_phone(appointment: Appointment) -> Appointment:
             "history": tuple(_hushed(event) for event in appointment.history),
         }
     )
+
+
+def without_ids(appointment: Appointment) -> Appointment:
+    """The appointment with nothing left that names its visit: some engines make message ids out of the CSN.
+
+    What it heard becomes its base: an older message still changes nothing.
+    """
+    last = max((event.order for event in appointment.history), default=appointment.base_order)
+    if last is not None:
+        last = (*last[:-1], _AFTER_ANY_ID)
+    folded = {"base": appointment.facts, "base_version": appointment.version, "base_order": last, "history": ()}
+    return appointment.model_copy(update={"csn": None, "join_token": None} | folded)
 
 
 def _hushed(event: Heard) -> Heard:

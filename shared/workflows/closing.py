@@ -7,12 +7,14 @@ from typing import Protocol
 from shared.clients.graph import Attendance, Graph
 from shared.domain import roster
 from shared.domain.agenda import CLOSE_AFTER_END, CLOSE_AFTER_SILENCE, ERASE_AT_LATEST, is_past
+from shared.domain.appointment import without_ids
 from shared.domain.configuration import tenant_of
 from shared.domain.visit import Person, Sighting, Visit
 from shared.errors import Later
 from shared.messages import UpkeepOrder
 from shared.storage.appointments import Appointments
 from shared.storage.audit import Audit, Fact
+from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.tables import settled
 from shared.storage.visits import Visits
@@ -26,6 +28,8 @@ _TRIES_FOR_ATTENDANCE = 5
 class Deps(Followers, Protocol):
     """What closing needs of the process."""
 
+    @property
+    def connections(self) -> Connections: ...
     @property
     def appointments(self) -> Appointments: ...
     @property
@@ -51,6 +55,8 @@ async def close(order: UpkeepOrder, deps: Deps) -> None:
     told = await settled(lambda: _close(order.key, missed, deps))
     await emit(told, deps)
     await deps.audit.note([Fact(visit.connection, visit.key, "closed", told.visit.closed or now)])
+    if roster.was_held(told.people):
+        await deps.connections.reach(visit.connection, "visit-held", now)
     if told.visit.subscription:  # last: Epic's news do not wait for Graph
         await deps.graph.unsubscribe(str(tenant_of(visit.connection)), told.visit.subscription.id)
     outcome("visit closed", visit=visit.key, people=len(told.people), attendance=len(missed))
@@ -114,7 +120,8 @@ async def _close(key: str, missed: list[Attendance], deps: Deps) -> Told:
     closed = known.visit.closed or deps.clock.now()
     visit = known.visit.model_copy(update={"closed": closed, "call_started": None})
     people = {id_: _attended(person, missed) for id_, person in known.people.items()}
-    left = [_without_name(roster.gone(person, closed)) for person in people.values()]
+    gone = [roster.told_once(known.people[id_], roster.gone(person, closed)) for id_, person in people.items()]
+    left = [_without_name(person) for person in gone]
     changed = [person for person in left if person != known.people[person.id]]
     if changed or visit != known.visit:
         await deps.visits.save(known, visit, *changed)
@@ -169,5 +176,4 @@ async def _erase_appointment(key: str, deps: Deps) -> None:
     if appointment.join_token and appointment.moved_to is None:  # else the link is the next appointment's
         await deps.lookups.drop(Kind.JOIN_TOKEN, appointment.join_token)
     await deps.lookups.drop(Kind.SESSION, key)
-    emptied = appointment.model_copy(update={"csn": None, "join_token": None})
-    await deps.appointments.save(emptied, found[1])
+    await deps.appointments.save(without_ids(appointment), found[1])

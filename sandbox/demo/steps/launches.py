@@ -23,7 +23,7 @@ CONTEXT = (
 TEAMS, EPIC = "the Teams page (Graph stand-in)", "the Epic stand-in"
 
 
-@step("5.1", "The visit's meeting stands before anybody comes", "c", needs=("4.1",), features=("F7.6",))
+@step("5.1", "The visit's meeting stands before anybody comes", "c", needs=("4.1",), features=("F13.2",))
 async def provisioned(scene: Scene) -> None:
     """Booked in Epic and by HL7; a tick of the agenda later Graph holds one meeting with a lobby."""
     start = siu.whole_minute(scene.now() + timedelta(minutes=25))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.appointment import Appointment, Heard, Told, after, phone_due, to_tell
+from shared.domain.appointment import Appointment, Heard, Told, after, phone_due, to_tell, without_ids
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START = NOON + timedelta(days=3)
@@ -83,6 +83,15 @@ def test_an_event_older_than_everything_remembered_is_not_heard() -> None:
     assert after(appointment, event(1, standing="cancelled"), NOON) is appointment
 
 
+def test_without_ids_no_message_id_is_left_and_old_messages_still_change_nothing() -> None:
+    known = heard(booked(0), event(10, control="900100S14"))
+    left = without_ids(known)
+    assert "900100" not in left.model_dump_json()
+    assert (left.facts, left.version) == (known.facts, known.version)
+    assert after(left, event(5, standing="cancelled"), NOON) is left
+    assert after(left, event(20, standing="cancelled"), NOON).facts.standing == "cancelled"
+
+
 def test_the_last_word_on_announcing_belongs_to_the_event_that_made_the_version() -> None:
     quiet = booked(0).model_copy(update={"quiet": "initial-load"})
     assert heard(quiet).quiet == "initial-load"
@@ -90,12 +99,14 @@ def test_the_last_word_on_announcing_belongs_to_the_event_that_made_the_version(
     assert heard(quiet, event(1, start=START + timedelta(hours=1))).quiet is None
 
 
+@pytest.mark.feature("F6.3")
 def test_the_phone_is_gone_an_hour_after_the_start_and_does_not_come_back() -> None:
     late = heard(booked(0), now=START + timedelta(hours=1))
     assert late.facts.phone is None
     assert "5550101" not in late.model_dump_json()
 
 
+@pytest.mark.feature("F6.3")
 def test_the_phone_of_a_cancelled_visit_is_due_an_hour_after_the_word_came() -> None:
     appointment = heard(booked(0), event(30, standing="cancelled"))
     assert phone_due(appointment) == NOON + timedelta(minutes=90)
@@ -133,6 +144,7 @@ def test_any_order_repetition_and_tie_ends_in_the_same_state(events: list[Heard]
     assert heard(*shuffled) == heard(*events)
 
 
+@pytest.mark.promise("P12")
 def test_every_order_of_a_booking_a_move_a_cancellation_and_a_rebooking_ends_the_same() -> None:
     events = [booked(0), event(1, start=START + timedelta(hours=1)), event(2, standing="cancelled"), booked(3)]
     ends = {heard(*order).model_dump_json() for order in permutations(events)}
