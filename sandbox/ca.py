@@ -21,10 +21,12 @@ from sandbox import plan
 VALID = timedelta(days=365)
 #: A run is refused the certificates of the last one when they end sooner than a demo moves the clock.
 ENOUGH = timedelta(days=60)
+#: A hospital that only the plan's `names` file resolves (sandbox.host.names).
+HOSPITAL = "hospital.sandbox.example"
 #: Certificates that sign themselves: none of these is believed for its issuer, only for its key.
 SELF_SIGNED = ("engine", "stranger", "expired", "connector", "encryption")
 ENDINGS = ("_cert", "_key", "_both", "_cer")
-SERVER_NAMES = (x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1")))
+SERVER_NAMES = (x509.DNSName("localhost"), x509.DNSName(HOSPITAL), x509.IPAddress(IPv4Address("127.0.0.1")))
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def authority(now: datetime) -> Issued:
 
 
 def server(root: Issued, now: datetime) -> Issued:
-    """What every server of the sandbox shows: it serves `localhost` and `127.0.0.1`."""
+    """What every server of the sandbox shows: it serves `SERVER_NAMES`."""
     key = rsa.generate_private_key(65537, 2048)
     builder = _builder(_name("localhost"), root.cert.subject, key, now - timedelta(days=2), now + VALID)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key())

@@ -19,7 +19,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryMode, SansIOHTTPPolicy
 
-from shared.domain.texts import Verdict
+from shared.domain.delivery import Verdict
 from shared.errors import Broken
 
 _READ_SECONDS = 10
@@ -78,6 +78,7 @@ class Sms:
             credential,
             per_call_policies=[_Repeatable()],
             retry_policy=AsyncRetryPolicy(retry_total=0, retry_mode=RetryMode.Fixed),
+            permit_redirects=False,  # a text and its number go to our own resource alone (architecture, rule 7)
             read_timeout=_READ_SECONDS,
             connection_timeout=_CONNECT_SECONDS,
             connection_verify=trust or True,

@@ -16,10 +16,10 @@ from azure.core.exceptions import ClientAuthenticationError
 from sandbox import clock, world
 from shared.clients import sms as client_module
 from shared.clients.sms import Sms, SmsOrder
-from shared.domain.texts import Verdict
+from shared.domain.delivery import Verdict
 from shared.errors import Broken
 
-pytestmark = [pytest.mark.feature("F5.4"), pytest.mark.promise("P2")]
+pytestmark = [pytest.mark.feature("F5.1"), pytest.mark.promise("P2")]
 
 _lines = itertools.count(100)
 KEY = AzureKeyCredential(world.ACS_ACCESS_KEY)

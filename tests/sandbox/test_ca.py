@@ -35,7 +35,7 @@ def cert(here, who):
 def test_the_servers_certificate_chains_to_the_ca_by_the_strict_rules(made):
     assert chains(made, "server")
     names = cert(made, "server").extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert names.get_values_for_type(x509.DNSName) == ["localhost", ca.HOSPITAL]
     assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
 
 
