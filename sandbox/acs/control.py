@@ -7,7 +7,10 @@ POST   recipients                     {"number", "do": delivered|failed|silent, 
 DELETE recipients                     every number is an ordinary one again; nobody has said STOP
 POST   reports                        {"tag": Tag|tag, "case": camel|pascal, "details": coded|plain}
 POST   inbound                        {"from", "to", "text"} -> {"messageId"}
-POST   numbers                        {"searches", "purchases", "seconds"}: quotas, length of operations
+GET    numbers                        every number of this resource: {"number", "verified", "calling", "sms"}
+POST   numbers                        {"searches", "purchases", "seconds", "fails"}: quotas, length of operations,
+                                      the code with which each purchase fails
+POST   numbers/standing               {"number", "sms"}: what it can; null: not of this resource any more
 POST   numbers/verification           {"number", "verified"}
 GET    eventgrid                      {"subscriptions", "deliveries", "dead_letters", "busy"}
 POST   eventgrid                      {"retry_seconds": [...]}
@@ -26,7 +29,7 @@ from sandbox.acs.bodies import ControlBody, RefusedError, read
 from sandbox.acs.carrier import Behaviour, Carrier, Handling
 from sandbox.acs.events import Events
 from sandbox.acs.grid import Grid, Waits
-from sandbox.acs.market import Market
+from sandbox.acs.market import Direction, Market
 from sandbox.acs.numbers import Numbers
 from sandbox.acs.reports import CODES, Style
 from sandbox.acs.webhook import Asked
@@ -50,6 +53,13 @@ class Verification(ControlBody):
     verified: bool = True
 
 
+class Standing(ControlBody):
+    """What the Azure portal made of a number."""
+
+    number: str
+    sms: Direction | None
+
+
 class Control:
     """The routes; each takes JSON, refuses unknown members and answers what is now so."""
 
@@ -66,8 +76,10 @@ class Control:
             ("DELETE", "recipients", self._forget),
             ("POST", "reports", self._style),
             ("POST", "inbound", self._inbound),
+            ("GET", "numbers", self._show_numbers),
             ("POST", "numbers", self._market),
             ("POST", "numbers/verification", self._verify),
+            ("POST", "numbers/standing", self._stand),
             ("GET", "eventgrid", self._show),
             ("POST", "eventgrid", self._waits),
             ("POST", "eventgrid/subscriptions", self._subscribe),
@@ -110,6 +122,9 @@ class Control:
         key = self._events.inbound(self._carrier, asked.sender, asked.to, asked.text)
         return web.json_response({"messageId": key}, status=201)
 
+    async def _show_numbers(self, _: web.Request) -> web.Response:
+        return web.json_response(self._numbers.facts())
+
     async def _market(self, request: web.Request) -> web.Response:
         self._numbers.market = await read(request, Market)
         return web.json_response(self._numbers.market.model_dump())
@@ -119,6 +134,11 @@ class Control:
         if not self._numbers.owns(asked.number):
             raise RefusedError(404, "NotFound", "The number does not belong to this resource.")
         self._numbers.ledger.owned[asked.number].verified = asked.verified
+        return web.json_response(asked.model_dump())
+
+    async def _stand(self, request: web.Request) -> web.Response:
+        asked = await read(request, Standing)
+        self._numbers.stand(asked.number, asked.sms)
         return web.json_response(asked.model_dump())
 
     async def _show(self, _: web.Request) -> web.Response:

@@ -41,11 +41,15 @@ class PurchaseRequest(Body):
 
 
 class Market(ControlBody):
-    """Quotas per week, and how long an operation runs (seconds of the sandbox's clock)."""
+    """Quotas per week, and how long an operation runs (seconds of the sandbox's clock).
+
+    fails    the code with which each purchase fails once it has been taken, one of PhoneNumberSearchResultError
+    """
 
     searches: int = 5
     purchases: int = 1
     seconds: float = 1.0
+    fails: str | None = None
 
 
 @dataclass
@@ -95,14 +99,17 @@ class Operation:
     finish: Callable[[], None]
     location: str | None = None
     done: bool = False
+    fails: str | None = None
 
     def json(self) -> dict[str, Any]:
         """A PhoneNumberOperation."""
+        ended = "failed" if self.fails else "succeeded"
         facts = {
-            "id": self.id, "operationType": self.kind, "status": "succeeded" if self.done else "running",
+            "id": self.id, "operationType": self.kind, "status": ended if self.done else "running",
             "createdDateTime": iso(self.created), "lastActionDateTime": iso(self.created),
         }  # fmt: skip
-        return facts | ({"resourceLocation": self.location} if self.location else {})
+        error = {"error": {"code": self.fails, "message": "It failed."}} if self.done and self.fails else {}
+        return facts | error | ({"resourceLocation": self.location} if self.location else {})
 
 
 @dataclass

@@ -6,6 +6,7 @@ cannot text until the verification is granted (control route), as since 2024-01-
 
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,18 @@ from aiohttp import web
 from sandbox import world
 from sandbox.acs.bodies import RefusedError, read
 from sandbox.acs.gate import Gate
-from sandbox.acs.market import STOCK, Kind, Ledger, Market, Operation, Owned, PurchaseRequest, Search, SearchRequest
+from sandbox.acs.market import (
+    STOCK,
+    Direction,
+    Kind,
+    Ledger,
+    Market,
+    Operation,
+    Owned,
+    PurchaseRequest,
+    Search,
+    SearchRequest,
+)
 from sandbox.peer import Peer
 
 VERSION = "2025-06-01"
@@ -52,6 +64,19 @@ class Numbers:
         owned = self.ledger.owned.get(number)
         return owned is not None and "outbound" in owned.capabilities["sms"]
 
+    def stand(self, number: str, sms: Direction | None) -> None:
+        """Let a number be one of this resource that can do this, or be none of it."""
+        made = Owned(number, verified=True, capabilities=SMS_ONLY, since=self._peer.now())
+        owned = self.ledger.owned.pop(number, made)
+        if sms is not None:
+            self.ledger.owned[number] = replace(owned, capabilities={**owned.capabilities, "sms": sms})
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Every number of this resource, and whether it is verified."""
+        self._settle()
+        owned = self.ledger.owned.values()
+        return [{"number": one.number, "verified": one.verified, **one.capabilities} for one in owned]
+
     def verified(self, number: str) -> bool:
         """Whether the number has passed toll-free verification."""
         owned = self.ledger.owned.get(number)
@@ -84,6 +109,8 @@ class Numbers:
             raise RefusedError(400, "BadRequest", "The search has expired.")
         self._count("purchase", self.market.purchases)
         search.used = True
+        if fails := self.market.fails:
+            return self._begin("purchase", search.id, lambda: None, fails=fails)
         return self._begin("purchase", search.id, lambda: self._buy(search))
 
     async def _operation(self, request: web.Request) -> web.Response:
@@ -116,10 +143,11 @@ class Numbers:
         key: str,
         finish: Callable[[], Any],
         location: str | None = None,
+        fails: str | None = None,
     ) -> web.Response:
         """202 with the headers of the spec's examples; `finish` happens once the operation's time is over."""
         word = kind.removesuffix("PhoneNumber")
-        operation = Operation(f"{word}_{key}", kind, self._peer.now(), finish, location)
+        operation = Operation(f"{word}_{key}", kind, self._peer.now(), finish, location, fails=fails)
         self.ledger.operations[operation.id] = operation
         self._peer.saw(kind, operation=operation.id)
         headers = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 #: Algorithm -> key type and curve.
 ALGORITHMS = {
@@ -77,14 +77,14 @@ def cache_seconds(cache_control: str) -> float:
 async def check(
     token: str, client_id: str, *, jwks_url: str, audience: str, key_sets: KeySets, used: set[tuple[str, str]]
 ) -> None:
-    """Raise BadAssertion unless every rule of 3.3 holds; remembers the jti."""
-    try:
-        header = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError as error:
-        raise BadAssertion("not a JWT") from error
+    """Raise BadAssertion unless every rule of 3.3 holds; remembers the jti.
+
+    The token is one that `subject` could read: a JWT with an object of claims, whose sub is `client_id`.
+    """
+    header = jwt.get_unverified_header(token)
     claims = _verified(token, header, await key_sets.find(jwks_url, _kid(header, jwks_url)))
-    if claims.get("iss") != client_id or claims.get("sub") != client_id:
-        raise BadAssertion("iss and sub are not the client id")
+    if claims.get("iss") != client_id:
+        raise BadAssertion("iss and sub are not the same client")
     if claims.get("aud") != audience:
         raise BadAssertion("aud is not exactly the token URL")
     _check_times(claims, time.time())
@@ -110,10 +110,9 @@ def _kid(header: dict[str, Any], jwks_url: str) -> str:
         raise BadAssertion("alg is not one Epic takes")
     if header.get("jku", jwks_url) != jwks_url:
         raise BadAssertion("jku is not the registered URL")
-    kid = header.get("kid")
-    if not isinstance(kid, str) or not kid:
+    if not header.get("kid"):
         raise BadAssertion("kid is missing")
-    return kid
+    return str(header["kid"])
 
 
 def _verified(token: str, header: dict[str, Any], jwk: dict[str, Any]) -> dict[str, Any]:
@@ -127,14 +126,10 @@ def _verified(token: str, header: dict[str, Any], jwk: dict[str, Any]) -> dict[s
         key = jwt.PyJWK(jwk, header["alg"]).key
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA_BITS:
             raise BadAssertion("the RSA key is shorter than 2048 bits")
-        if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-            raise BadAssertion("the key is not a public key")
         # The signature only: PyJWT's own claim checks are lenient where Epic's are not.
-        claims = json.loads(jwt.PyJWS().decode(token, key, algorithms=[header["alg"]]))
+        claims: dict[str, Any] = json.loads(jwt.PyJWS().decode(token, key, algorithms=[header["alg"]]))
     except (jwt.PyJWTError, ValueError) as error:
         raise BadAssertion("the signature is false") from error
-    if not isinstance(claims, dict):
-        raise BadAssertion("the claims are not an object")
     return claims
 
 

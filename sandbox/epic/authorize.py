@@ -39,6 +39,8 @@ async def authorize(request: web.Request) -> web.Response:
         asked = _check(app, params, instance)
         if "launch" not in params:
             return _ask_to_sign_in(epic, instance, asked, app)
+        if request.method == "GET" and not instance.options.authorize_by_get:
+            raise Refused("invalid_request", "an EHR launch must be posted")
         launch = _take_launch(app, params, instance, asked.scopes)
     except Refused as refused:
         epic.saw("authorize", accepted=False, client_id=app.client_id, error=refused.error, why=refused.why)

@@ -27,6 +27,9 @@ def check(request: web.Request, instance: Instance, api: str) -> Access:
     access = instance.accesses.get(token)
     if scheme.lower() != "bearer" or access is None or access.expires < time.time():
         raise Unauthorized
-    if api not in access.apis or api not in instance.apps[access.client_id].incoming_apis:
+    app = instance.apps.get(access.client_id)
+    if app is None:
+        raise Unauthorized
+    if api not in access.apis or api not in app.incoming_apis:
         raise InsufficientScope
     return access

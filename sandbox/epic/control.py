@@ -109,18 +109,18 @@ async def connections(request: web.Request) -> web.Response:
 
 
 async def list_apps(request: web.Request) -> web.Response:
-    return web.json_response({key: app.model_dump() for key, app in _instance(request).apps.items()})
+    return web.json_response({key: app.model_dump() for key, app in _instance(request).registered.items()})
 
 
 @checked
 async def change_app(request: web.Request) -> web.Response:
     client_id, change = request.match_info["client_id"], await request.json()
     for instance in request.app[EPIC].instances.values():
-        if client_id in instance.apps:
-            changed = AppRecord.model_validate(instance.apps[client_id].model_dump() | change)
-            if (changed.client_id, changed.role) != (client_id, instance.apps[client_id].role):
+        if client_id in instance.registered:
+            changed = AppRecord.model_validate(instance.registered[client_id].model_dump() | change)
+            if (changed.client_id, changed.role) != (client_id, instance.registered[client_id].role):
                 raise ValueError("client_id and role stay")
-            instance.apps[client_id] = changed
+            instance.registered[client_id] = changed
             return web.json_response(changed.model_dump())
     raise web.HTTPNotFound
 

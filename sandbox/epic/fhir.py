@@ -40,6 +40,7 @@ def _answer(request: web.Request, api: str, find: Callable[[Instance, Access], d
     """Check the token, look, answer; what was asked is remembered either way."""
     epic, instance = of(request)
     try:
+        _check_version(request, instance)
         found, status, headers = find(instance, bearer.check(request, instance, api)), 200, None
     except bearer.Unauthorized:
         found, status, headers = None, 401, {"WWW-Authenticate": 'Bearer error="invalid_token"'}
@@ -51,6 +52,12 @@ def _answer(request: web.Request, api: str, find: Callable[[Instance, Access], d
     if found is None:
         return web.Response(status=status, headers=headers)
     return fhir_xml.answer(request, found, status)
+
+
+def _check_version(request: web.Request, instance: Instance) -> None:
+    """A base URL that does not end in a version leaves it to the reader (FHIR R4, http.html)."""
+    if instance.options.version_by_accept and "fhirversion=4.0" not in request.headers.get("Accept", "").lower():
+        raise Refused(406, "4100", "Bad parameter: fhirVersion")
 
 
 def _read(request: web.Request, instance: Instance, access: Access, kind: str) -> dict[str, Any]:
@@ -105,7 +112,7 @@ def _matching(request: web.Request, instance: Instance) -> Iterator[Appointment]
 def _is_identifier(instance: Instance, one: Appointment, token: str) -> bool:
     """`value` or `system|value`."""
     system, bar, value = token.rpartition("|")
-    return value == one.order.csn and (not bar or system == instance.oid(resources.CSN))
+    return value == one.order.csn and (not bar or system == instance.oid(instance.options.csn_system))
 
 
 def _date_test(text: str) -> Callable[[datetime], bool]:

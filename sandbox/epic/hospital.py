@@ -113,7 +113,7 @@ class Instance:
     key: str
     url: str
     options: Options
-    apps: dict[str, AppRecord]
+    registered: dict[str, AppRecord]
     fdis: dict[tuple[str, bool], FdiRecord] = field(default_factory=dict)
     appointments: dict[str, Appointment] = field(default_factory=dict)
     #: Conference id -> keys of the patients who belong to it.
@@ -124,6 +124,11 @@ class Instance:
     connections: list[Connection] = field(default_factory=list)
     used_jtis: set[tuple[str, str]] = field(default_factory=set)
     signing: SigningKeys = field(default_factory=SigningKeys)
+
+    @property
+    def apps(self) -> dict[str, AppRecord]:
+        """The apps that this Epic knows by now."""
+        return {client_id: app for client_id, app in self.registered.items() if app.synced}
 
     @property
     def r4(self) -> str:

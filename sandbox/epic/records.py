@@ -35,6 +35,7 @@ class AppRecord(Record):
     incoming_apis what it may call at all; Read and Search are separate (3.2)
     oauth_folder  differs from `oauth2` where the endpoints are overridden for this client id (1.4)
     mapped_user   False = no Epic user stands behind the backend app, so no token issues (3.3)
+    synced        False = registered, and not known to this Epic yet: that takes about 12 hours (3.3)
     """
 
     client_id: str
@@ -49,6 +50,7 @@ class AppRecord(Record):
     fhir_version: Literal["R4", "DSTU2"] = "R4"
     oauth_folder: Annotated[str, Field(pattern=r"^oauth2(-[a-z0-9]+)?$")] = "oauth2"
     mapped_user: bool = True
+    synced: bool = True
 
 
 class Options(Record):
@@ -66,7 +68,12 @@ class Options(Record):
     break_the_glass      FHIR ids that answer 4130
     empty_launch         every launch is sent with an empty `launch`
     write_back_code      SetExternalConnectionStatus fails with this code, whatever is asked
+    write_back_headers   headers without which SetExternalConnectionStatus fails with MISSING-HEADER
+    write_back_in_body   True = always 200, and `{"Result": {"Success": ..}}` says whether it was taken
+    authorize_by_get     False = an EHR launch must be posted
+    version_by_accept    True = a FHIR read must name `fhirVersion=4.0`, else 406
     cid, environment     two parts of the OIDs: 1 Epic, 2 production, 3 non-production
+    csn_system           the end of the CSN's OID
     """
 
     smart_configuration: bool = True
@@ -81,11 +88,16 @@ class Options(Record):
     break_the_glass: list[str] = []
     empty_launch: bool = False
     write_back_code: Annotated[str, Field(pattern=r"^[A-Z0-9-]+$")] | None = None
+    write_back_headers: dict[str, str] = {}
+    write_back_in_body: bool = False
+    authorize_by_get: bool = True
+    version_by_accept: bool = False
     launch_seconds: int = 300
     code_seconds: int = 300
     expires_in: int = 3240
     cid: Digits = "5325"
     environment: Literal["1", "2", "3"] = "3"
+    csn_system: Annotated[str, Field(pattern=r"^(\.[0-9]+)+$")] = ".7.3.698084.8"
 
 
 class FdiRecord(Record):
@@ -110,6 +122,7 @@ class AppointmentOrder(Record):
     minutes: Annotated[int, Field(gt=0)] = 30
     visit_type: str = "6"
     visit_type_name: str = "Office Visit"
+    encounter_type: str = "101"
     conference_id: Digits | None = None
     encounter: bool = True
     department: Digits = "10101"

@@ -7,7 +7,6 @@ from sandbox.epic import mnemonics
 from sandbox.epic.hospital import Appointment, Instance
 from sandbox.world import EpicUser
 
-CSN = ".7.3.698084.8"
 VISIT_TYPE = ".7.2.808267"
 ENCOUNTER_TYPE = ".7.10.698084.30"
 MRN = ".7.5.737384.0"
@@ -23,7 +22,7 @@ def appointment(instance: Instance, one: Appointment) -> dict[str, Any]:
     return {
         "resourceType": "Appointment",
         "id": one.fhir_id,
-        "identifier": [{"system": instance.oid(CSN), "value": order.csn}],
+        "identifier": [{"system": instance.oid(instance.options.csn_system), "value": order.csn}],
         "status": order.status,
         "serviceCategory": [{"coding": [{"system": CATEGORY, "code": "appointment"}]}],
         "serviceType": [
@@ -57,10 +56,10 @@ def encounter(instance: Instance, one: Appointment) -> dict[str, Any]:
     return {
         "resourceType": "Encounter",
         "id": one.encounter_id,
-        "identifier": [{"use": "usual", "system": instance.oid(CSN), "value": order.csn}],
+        "identifier": [{"use": "usual", "system": instance.oid(instance.options.csn_system), "value": order.csn}],
         "status": ENCOUNTER_STATUS.get(order.status, "planned"),
         "class": {"system": ENCOUNTER_CLASS, "code": "13", "display": "Support OP Encounter"},
-        "type": [{"coding": [{"system": instance.oid(ENCOUNTER_TYPE), "code": "101", "display": "Office Visit"}]}],
+        "type": [{"coding": [{"system": instance.oid(ENCOUNTER_TYPE), "code": order.encounter_type}]}],
         "subject": {"reference": f"Patient/{one.patient.fhir_id}", "display": comma_name(one.patient)},
         "participant": [
             {

@@ -47,6 +47,8 @@ async def set_external_connection_status(request: web.Request) -> web.Response:
         return web.Response(status=403, headers={"WWW-Authenticate": bearer.INSUFFICIENT})
     except Refused as refused:
         epic.saw("write-back", accepted=False, code=refused.code, **facts)
+        if instance.options.write_back_in_body:
+            return web.json_response(_result(taken=False))
         return web.json_response(_envelope(refused), status=400)
     epic.saw("write-back", accepted=True, code=None, **facts)
     instance.connections.append(
@@ -61,7 +63,7 @@ async def set_external_connection_status(request: web.Request) -> web.Response:
             given["VendorName"],
         )
     )
-    return web.Response(status=200)
+    return web.json_response(_result(taken=True)) if instance.options.write_back_in_body else web.Response(status=200)
 
 
 def _check_caller(request: web.Request, instance: Instance) -> None:
@@ -93,6 +95,8 @@ def _check(request: web.Request, instance: Instance) -> tuple[EpicUser, Mapping[
     for name in PARAMETERS:
         if len(given.getall(name, [])) != 1 or not given[name]:
             raise Refused(f"NO-{name.upper()}", f"{name} is required once.")
+    if any(request.headers.get(name) != value for name, value in instance.options.write_back_headers.items()):
+        raise Refused("MISSING-HEADER", "A header is missing.")
     if set(given) - set(PARAMETERS):
         raise Refused("INVALID-PARAMETER", "A parameter is not known.")
     if given["ConnectionStatus"] not in STATUSES:
@@ -112,6 +116,10 @@ def _participant(given: Mapping[str, str], patients: set[str]) -> EpicUser:
             if patient is None or patient.key in patients:
                 return user
     raise Refused("INVALID-EXTERNALID", "The user does not exist or is not linked to the conference.")
+
+
+def _result(*, taken: bool) -> dict[str, dict[str, bool]]:
+    return {"Result": {"Success": taken}}
 
 
 def _envelope(refused: Refused) -> dict[str, str]:

@@ -7,6 +7,7 @@ PATCH  /_sandbox/settings              {name: value}
 GET    /_sandbox/policies              application access policies: [{app, user}]
 POST   /_sandbox/policies              {"user": KEY, "app"?: id of the connector}: grant one
 DELETE /_sandbox/policies/{user}[?app]  take it back
+PATCH  /_sandbox/people/{user}         {"enabled"?: bool, "licensed"?: bool}: the account, and its licence for Teams
 POST   /_sandbox/lifecycle             {"event", "subscription"}: reauthorizationRequired |
                                        subscriptionRemoved (the subscription is gone) | missed
 POST   /_sandbox/meetings/{id}/close   end the call as Teams does with an empty one; 204
@@ -39,6 +40,7 @@ class ControlRoutes:
         router.add_get("/_sandbox/policies", self.policies)
         router.add_post("/_sandbox/policies", self.grant)
         router.add_delete("/_sandbox/policies/{user}", self.revoke)
+        router.add_patch("/_sandbox/people/{user}", self.change_person)
         router.add_post("/_sandbox/lifecycle", self.lifecycle)
 
     async def meetings(self, _: web.Request) -> web.Response:
@@ -92,6 +94,16 @@ class ControlRoutes:
     async def revoke(self, request: web.Request) -> web.Response:
         """The opposite."""
         self.graph.meetings.policies.discard(_policy(request.match_info["user"], request.query.get("app")))
+        return web.Response(status=204)
+
+    async def change_person(self, request: web.Request) -> web.Response:
+        """What an administrator does in the Microsoft 365 admin center."""
+        body, user = await json_object(request), world.USERS.get(request.match_info["user"])
+        if user is None or set(body) - {"enabled", "licensed"}:
+            raise bad_request("Name a user, and enabled or licensed.")
+        for name, out in (("enabled", self.graph.disabled), ("licensed", self.graph.unlicensed)):
+            if name in body:
+                (out.discard if body[name] else out.add)(user.oid)
         return web.Response(status=204)
 
     async def lifecycle(self, request: web.Request) -> web.Response:

@@ -99,6 +99,7 @@ class MeetingRoutes:
     def _created(self, request: web.Request, user: User, body: dict[str, Any], span: Span) -> web.Response:
         limit = self.graph.settings.meetings_per_month
         meeting = self.graph.meetings.create(user, body, span, self.graph.now(), limit)
+        meeting.join_url = meeting.join_url.replace(self.graph.url, self.graph.settings.join_site or self.graph.url)
         self.graph.saw("meeting", did="created", meeting=meeting.id, organizer=user.oid, fields=sorted(body))
         return _shown(request, meeting, 201)
 

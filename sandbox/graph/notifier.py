@@ -26,6 +26,7 @@ import aiohttp
 
 from sandbox.graph import sealing, times
 from sandbox.graph.calls import RosterEvent
+from sandbox.graph.sealing import Receiver
 from sandbox.graph.settings import Settings
 from sandbox.graph.subscriptions import Subscription, Subscriptions
 from sandbox.peer import Peer
@@ -72,7 +73,7 @@ class Notifier:
         """Tell every subscriber of a meeting."""
         for one in self._subscriptions.living(self._peer.now()):
             if one.meeting_id == meeting_id and one.lock:
-                self._announce(self._sealed(one, one.lock.certificate, one.lock.name, event))
+                self._announce(self._sealed(one, one.lock, event))
 
     def call_record(self, tenant: str, record_id: str) -> None:
         """Tell the tenant's subscribers of call records; no resource data."""
@@ -87,7 +88,7 @@ class Notifier:
         """Tell a subscriber about the subscription itself."""
         self._announce(Notification(one, url, event, {**_envelope(one), "lifecycleEvent": event}))
 
-    def _sealed(self, one: Subscription, receiver: Any, name: str, event: RosterEvent) -> Notification:
+    def _sealed(self, one: Subscription, to: Receiver, event: RosterEvent) -> Notification:
         event_id = str(uuid4())
         document = event.document(event_id)
         if self._settings.casing == "pascal":
@@ -98,7 +99,7 @@ class Notifier:
             "resource": one.resource,
             "resourceData": {"@odata.type": "#microsoft.graph.callevent", "id": event_id},
             "organizationId": one.caller.tenant,
-            "encryptedContent": sealing.seal(json.dumps(document).encode(), receiver, name),
+            "encryptedContent": sealing.seal(json.dumps(document).encode(), to),
         }
         return Notification(one, one.notification_url, event.kind, item)
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 from binascii import Error as NotBase64
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, padding
@@ -21,9 +22,19 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from sandbox.graph.refusal import bad_request
 
 MIN_BITS, MAX_BITS = 2048, 4096
+SHA1 = hashes.SHA1()  # noqa: S303 - Graph's documented padding
 
 
-def certificate(encoded: object) -> x509.Certificate:
+@dataclass(frozen=True)
+class Receiver:
+    """Whom data is sealed for: the certificate's key, its thumbprint, and the name its owner gave it."""
+
+    key: RSAPublicKey
+    thumbprint: str
+    name: str
+
+
+def receiver(encoded: object, name: str) -> Receiver:
     """A subscriber's certificate from base64 DER: RSA of 2048 to 4096 bits, self-signed or not."""
     try:
         found = x509.load_der_x509_certificate(base64.b64decode(str(encoded), validate=True))
@@ -32,25 +43,21 @@ def certificate(encoded: object) -> x509.Certificate:
         raise bad_request("encryptionCertificate must be a base64-encoded X.509 certificate.") from None
     if not isinstance(key, RSAPublicKey) or not MIN_BITS <= key.key_size <= MAX_BITS:
         raise bad_request("encryptionCertificate must hold an RSA key of 2048 to 4096 bits.")
-    return found
+    return Receiver(key, found.fingerprint(SHA1).hex().upper(), name)
 
 
-def seal(plaintext: bytes, receiver: x509.Certificate, certificate_id: str) -> dict[str, str]:
+def seal(plaintext: bytes, to: Receiver) -> dict[str, str]:
     """The `encryptedContent` of one notification."""
-    public_key = receiver.public_key()
-    if not isinstance(public_key, RSAPublicKey):
-        raise TypeError("the certificate was checked when the subscription was made")
     key = os.urandom(32)
     padder = padding.PKCS7(128).padder()
     encryptor = Cipher(AES256(key), CBC(key[:16])).encryptor()
     data = encryptor.update(padder.update(plaintext) + padder.finalize()) + encryptor.finalize()
-    sha1 = hashes.SHA1()  # noqa: S303 - Graph's documented padding
     return {
         "data": _text(data),
         "dataSignature": _text(hmac.new(key, data, hashlib.sha256).digest()),
-        "dataKey": _text(public_key.encrypt(key, OAEP(MGF1(sha1), sha1, None))),
-        "encryptionCertificateId": certificate_id,
-        "encryptionCertificateThumbprint": receiver.fingerprint(sha1).hex().upper(),
+        "dataKey": _text(to.key.encrypt(key, OAEP(MGF1(SHA1), SHA1, None))),
+        "encryptionCertificateId": to.name,
+        "encryptionCertificateThumbprint": to.thumbprint,
     }
 
 

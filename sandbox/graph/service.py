@@ -30,6 +30,9 @@ class Graph(Peer):
         self.gate = Gate(run.urls["entra"])
         self.meetings = Meetings(self.url)
         self.meetings.policies = {(world.CONNECTOR_APP, world.USERS[key].oid) for key in ORGANIZERS}
+        #: Users whose account is disabled, and users without a licence for Teams, by object id.
+        self.disabled: set[str] = set()
+        self.unlicensed: set[str] = set()
         self.subscriptions = Subscriptions()
         self.notifier = Notifier(self, self.settings, self.subscriptions)
         self.app.middlewares.append(self._in_graphs_words)
@@ -51,6 +54,8 @@ class Graph(Peer):
             raise Refusal(404, "Request_ResourceNotFound", "The user does not exist in this tenant.")
         if (caller.app, user.oid) not in self.meetings.policies:
             raise forbidden(NO_POLICY)
+        if user.oid in self.disabled | self.unlicensed:  # what Graph says of them is not documented
+            raise forbidden("The user cannot have online meetings.")
         return user
 
     async def organizers_meeting(self, request: web.Request, *roles: str) -> Meeting:

@@ -16,7 +16,9 @@ class Settings:
     call_record_minutes  from the end of a call to its call record, on the sandbox clock
     casing               of decrypted roster events: "pascal" as seen live, "camel" as documented
     token_version        1 or 2: the format of validationTokens (client in `appid` or in `azp`)
+    handshake_seconds    how long an address has to answer the handshake
     retry_seconds        how long a notification is tried again; Graph itself tries for four hours
+    join_site            where the addresses of new meetings point, as no Graph's should; empty: at our own page
     """
 
     meetings_per_month: int = 2000
@@ -25,7 +27,9 @@ class Settings:
     call_record_minutes: float = 15.0
     casing: str = "pascal"
     token_version: int = 2
+    handshake_seconds: float = 10.0
     retry_seconds: float = 60.0
+    join_site: str = ""
 
     def change(self, wanted: dict[str, Any]) -> None:
         """Take new values; a name or type that does not fit changes nothing."""

@@ -14,7 +14,6 @@ from sandbox.graph.subscriptions import Subscription
 
 CALL_EVENT_ROLES = ("OnlineMeetings.Read.All", "OnlineMeetings.ReadWrite.All")
 CALL_RECORD_ROLES = ("CallRecords.Read.All",)
-HANDSHAKE_SECONDS = 10
 BASE = "/{version:v1\\.0|beta}/subscriptions"
 
 
@@ -117,7 +116,7 @@ class SubscriptionRoutes:
     async def _asked(self, url: URL, token: str) -> str:
         """What is wrong with the answer; nothing if it is the decoded token as text/plain, 200, in time."""
         sent = {"Content-Type": "text/plain; charset=utf-8"}
-        limit = aiohttp.ClientTimeout(HANDSHAKE_SECONDS)
+        limit = aiohttp.ClientTimeout(self.graph.settings.handshake_seconds)
         try:
             async with self.graph.http.post(url, headers=sent, timeout=limit, allow_redirects=False) as answer:
                 if answer.status != 200:
@@ -126,6 +125,6 @@ class SubscriptionRoutes:
                     return "The answer must be of type text/plain."
                 return "" if await answer.read() == token.encode() else "The answer must be the decoded token."
         except TimeoutError:
-            return "The address did not answer within 10 seconds."
+            return "The address did not answer in time."
         except aiohttp.ClientError:
             return "The address could not be reached."

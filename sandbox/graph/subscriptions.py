@@ -8,10 +8,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from cryptography import x509
-
 from sandbox.graph import meeting_body, sealing, times
 from sandbox.graph.refusal import Refusal, bad_request, forbidden
+from sandbox.graph.sealing import Receiver
 from sandbox.graph.tokens import Caller
 
 LONGEST = timedelta(minutes=4230)
@@ -28,14 +27,6 @@ FIELDS = frozenset({
 RENEWAL_FIELDS = frozenset({"expirationDateTime", "encryptionCertificate", "encryptionCertificateId"})
 
 
-@dataclass(frozen=True)
-class Lock:
-    """The subscriber's certificate and the name it goes by."""
-
-    certificate: x509.Certificate
-    name: str
-
-
 @dataclass
 class Subscription:
     """One application's wish to be told. `meeting_id` is None for the tenant's call records."""
@@ -49,7 +40,7 @@ class Subscription:
     lifecycle_url: str | None
     client_state: str | None
     expires: datetime
-    lock: Lock | None
+    lock: Receiver | None
     meeting_id: str | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
     #: First attempts go out one after another, so that a calm sandbox delivers in order.
@@ -147,13 +138,13 @@ def expiry(body: dict[str, Any], now: datetime) -> datetime:
     return expires
 
 
-def lock(body: dict[str, Any]) -> Lock:
+def lock(body: dict[str, Any]) -> Receiver:
     """The certificate and its id, which come together."""
     name = _short("encryptionCertificateId", body.get("encryptionCertificateId"))
-    return Lock(sealing.certificate(body.get("encryptionCertificate")), name)
+    return sealing.receiver(body.get("encryptionCertificate"), name)
 
 
-def _lock_of_new(body: dict[str, Any], *, of_call_events: bool) -> Lock | None:
+def _lock_of_new(body: dict[str, Any], *, of_call_events: bool) -> Receiver | None:
     wanted = body.get("includeResourceData", False)
     meeting_body.boolean("includeResourceData", wanted)
     if wanted != of_call_events:

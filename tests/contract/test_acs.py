@@ -128,9 +128,10 @@ class Webhook:
 
     def __init__(self, plan):
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
-        self.statuses: list[int] = []
+        self.statuses: list[int | None] = []  # None hangs up
         self.validation: Callable[[str], tuple[int, Any]] = lambda code: (200, {"validationResponse": code})
         self.allowed_origin: str | None = "*"
+        self.options_status = 200
         self.url = f"{plan.urls['sink']}/sms/events"
         self._server = ThreadingHTTPServer(("127.0.0.1", plan.ports["sink"]), self._handler())
         self._server.socket = server_tls(plan).wrap_socket(self._server.socket, server_side=True)
@@ -149,7 +150,7 @@ class Webhook:
     def headers(self, kind: str) -> list[dict[str, str]]:
         return [headers for _, _, headers, _ in self.requests if headers.get("aeg-event-type") == kind]
 
-    def answer(self, headers: dict[str, str], body: Any) -> tuple[int, Any]:
+    def answer(self, headers: dict[str, str], body: Any) -> tuple[int | None, Any]:
         if headers.get("aeg-event-type") == "SubscriptionValidation":
             return self.validation(body[0]["data"]["validationCode"])
         return self.statuses.pop(0) if self.statuses else 202, None
@@ -160,13 +161,16 @@ class Webhook:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = json.loads(self.rfile.read(int(headers["content-length"])))
                 status, answer = hook.answer(headers, body)
-                self._reply(status, {"Content-Type": "application/json", "Location": "/elsewhere"}, answer)
+                if status is None:
+                    self.close_connection = True
+                else:
+                    self._reply(status, {"Content-Type": "application/json", "Location": "/elsewhere"}, answer)
                 hook.requests.append(("POST", self.path, headers, body))
 
             def do_OPTIONS(self):
                 hook.requests.append(("OPTIONS", self.path, {k.lower(): v for k, v in self.headers.items()}, None))
                 allowed = {"WebHook-Allowed-Origin": hook.allowed_origin} if hook.allowed_origin else {}
-                self._reply(200, allowed, None)
+                self._reply(hook.options_status, allowed, None)
 
             def _reply(self, status, headers, answer):
                 raw = b"" if answer is None else json.dumps(answer).encode()
@@ -226,8 +230,8 @@ def subscription(webhook: Webhook, **changes: Any) -> dict[str, Any]:
     "signing",
     [
         {"key": base64.b64encode(b"another key").decode()},
-        {"at": datetime.now(UTC) - timedelta(minutes=16)},
-        {"at": datetime.now(UTC) + timedelta(minutes=16)},
+        {"at": datetime.now(UTC) - timedelta(hours=1)},
+        {"at": datetime.now(UTC) + timedelta(hours=1)},
     ],
     ids=["another key", "too old", "too early"],
 )
@@ -293,6 +297,46 @@ def test_a_token_for_another_service_is_refused(acs, entra):
     assert acs.call("POST", SMS, acs.body(), headers=headers).status_code == 401
 
 
+def minted(entra, **order: Any) -> str:
+    """A token for Communication Services, of the operator's tenant unless `order` says otherwise."""
+    usual = {"kind": "app", "tenant": world.OPERATOR_TENANT, "audience": "https://communication.azure.com"}
+    answer = entra.http.post(f"{entra.url}/_sandbox/mint", json=usual | order, timeout=10)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["token"]
+
+
+def sent_with(acs, token: str) -> requests.Response:
+    return acs.call("POST", SMS, acs.body(), headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"tenant": world.LAMNA_TENANT},
+        {"claims": {"tid": world.LAMNA_TENANT}},
+        {"claims": {"iss": "https://elsewhere.example/v2.0"}},
+        {"claims": {"tid": None}},
+        {"claims": {"exp": None}},
+        {"expired": True},
+        {"key": "unknown"},
+    ],
+    ids=str,
+)
+def test_a_token_must_be_of_the_resources_tenant_and_in_its_time(acs, entra, order):
+    assert sent_with(acs, minted(entra)).status_code == 202
+    assert sent_with(acs, minted(entra, **order)).status_code == 401
+    assert len(acs.texts()) == 1
+
+
+def test_without_entra_a_token_with_a_new_key_cannot_be_judged(acs, entra):
+    entra.http.post(f"{entra.url}/_sandbox/keys", timeout=10).raise_for_status()
+    token = minted(entra)
+    entra.fault(route="GET .*/keys", do="status", status=500)
+    assert sent_with(acs, token).status_code == 503
+    entra.behave()
+    assert sent_with(acs, token).status_code == 202
+
+
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS256"])
 def test_a_token_that_entra_did_not_sign_is_refused(acs, entra, algorithm, plan):
     token = entra_token(entra)
@@ -339,6 +383,7 @@ OPTIONS = {"enableDeliveryReport": True}
         {"smsSendOptions": OPTIONS | {"priority": "high"}},
         {"smsSendOptions": OPTIONS | {"tag": 7}},
         {"smsSendOptions": {"tag": "x"}},
+        {"smsSendOptions": {"enableDeliveryReport": "true"}},
         {"smsSendOptions": OPTIONS | {"deliveryReportTimeoutInSeconds": 59}},
         {"smsSendOptions": OPTIONS | {"deliveryReportTimeoutInSeconds": 43201}},
         {"smsSendOptions": OPTIONS | {"messagingConnect": {"apiKey": "k", "partner": "p"}}},
@@ -607,9 +652,19 @@ def test_a_number_can_be_made_to_fail(acs, subscribed, code):
     assert the_report(acs, item["messageId"])["deliveryStatus"] == "Failed"
 
 
-def test_a_code_that_no_report_has_is_refused(acs):
-    url = f"{acs.url}/_sandbox/recipients"
-    assert acs.peer.http.post(url, json={"number": acs.phone, "do": "failed", "code": 1}, timeout=5).status_code == 400
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("recipients", {"number": "+12065550123", "do": "failed", "code": 1}),
+        ("recipients", {"number": "+12065550123", "do": "perhaps"}),
+        ("carrier", {"held": True}),
+        ("inbound", {"from": "+12065550123", "to": world.ACS_NUMBER, "text": ""}),
+        ("eventgrid", {"retry_seconds": []}),
+    ],
+    ids=["an unknown code", "an unknown way", "an unknown member", "an empty text", "no waits"],
+)
+def test_an_order_that_the_control_interface_does_not_know_is_refused(acs, path, body):
+    assert acs.peer.http.post(f"{acs.url}/_sandbox/{path}", json=body, timeout=5).status_code == 400
 
 
 def test_a_silent_number_never_reports_and_an_unasked_report_is_not_made(acs, subscribed):
@@ -622,6 +677,10 @@ def test_a_silent_number_never_reports_and_an_unasked_report_is_not_made(acs, su
     for item in (silent, unasked):
         assert acs.call("GET", f"/deliveryReports/{item['messageId']}?api-version=2026-01-23").status_code == 404
     assert [event["data"]["messageId"] for event in eventually(subscribed.events)] == [asked["messageId"]]
+
+
+def test_a_text_that_nobody_sent_has_no_report(acs):
+    assert acs.call("GET", "/deliveryReports/none?api-version=2026-01-23").status_code == 404
 
 
 def test_what_the_carrier_keeps_back_is_delivered_when_it_is_let_go(acs, subscribed):
@@ -710,7 +769,17 @@ def test_taking_a_number_off_the_list_does_not_undo_its_stop(acs):
     assert is_opted_out(acs)
 
 
-@pytest.mark.parametrize("changes", [{"from": "+18335550199"}, {"recipients": []}, {"why": "asked"}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"from": "+18335550199"},
+        {"recipients": []},
+        {"recipients": [{"to": ""}]},
+        {"recipients": [{"to": "+12065550123"}] * 101},
+        {"why": "asked"},
+    ],
+    ids=["another's number", "nobody", "an empty number", "too many", "an unknown member"],
+)
 def test_a_wrong_opt_out_request_is_refused(acs, changes):
     assert opt_outs(acs, "add", acs.phone, **changes).status_code == 400
 
@@ -728,9 +797,9 @@ def search(acs, **changes: Any):
     return acs.call("POST", f"/availablePhoneNumbers/countries/US/:search?{NUMBERS}", SEARCH | changes)
 
 
-def found(acs) -> dict[str, Any]:
+def found(acs, **changes: Any) -> dict[str, Any]:
     """A search that has ended."""
-    begun = search(acs)
+    begun = search(acs, **changes)
     assert begun.status_code == 202, begun.text
     acs.move(timedelta(seconds=2))
     return acs.call("GET", f"{begun.headers['Location']}?{NUMBERS}").json()
@@ -769,6 +838,39 @@ def test_a_number_is_searched_bought_listed_verified_used_and_released(new_acs):
     new_acs.move(timedelta(seconds=2))
     assert number not in owned(new_acs)
     assert new_acs.send(**{"from": number}).status_code == 400
+
+
+def bought(acs, **changes: Any) -> str:
+    """A number that was searched for, bought and is there."""
+    result = found(acs, **changes)
+    assert purchase(acs, result["searchId"]).status_code == 202
+    acs.move(timedelta(seconds=2))
+    [number] = result["phoneNumbers"]
+    return number
+
+
+@pytest.mark.parametrize("sms", ["none", "inbound"])
+def test_a_number_that_cannot_send_texts_sends_none(new_acs, sms):
+    number = bought(new_acs, capabilities={"calling": "none", "sms": sms})
+    assert number in owned(new_acs)
+    assert new_acs.send(**{"from": number}).status_code == 400
+
+
+def test_a_text_on_its_way_when_its_number_is_released_is_blocked(new_acs):
+    number = bought(new_acs)
+    new_acs.control("POST", "numbers/verification", {"number": number})
+    new_acs.control("POST", "carrier", {"hold": True})
+    item = only_item(new_acs.send(**{"from": number}))
+    assert new_acs.call("DELETE", f"/phoneNumbers/{number}?{NUMBERS}").status_code == 202
+    new_acs.move(timedelta(seconds=2))
+    assert number not in owned(new_acs)
+    new_acs.control("POST", "carrier", {"hold": False})
+    assert the_report(new_acs, item["messageId"])["deliveryStatusDetails"].startswith("4010")
+
+
+def test_more_numbers_than_are_in_stock_are_not_found(new_acs):
+    assert search(new_acs, quantity=91).json()["error"]["code"] == "OutOfStock"
+    assert search(new_acs, quantity=90).status_code == 202
 
 
 def report_code(acs, sender: str) -> str:
@@ -833,6 +935,16 @@ def test_the_list_of_numbers_comes_in_pages(new_acs):
     assert "nextLink" not in rest
 
 
+@pytest.mark.parametrize("query", ["skip=-1", "skip=x", "top=x", "top=0", "top=101"])
+def test_a_page_of_the_list_has_its_limits(acs, query):
+    assert acs.call("GET", f"/phoneNumbers?{query}&{NUMBERS}").status_code == 400
+
+
+def test_only_a_number_of_ours_can_be_verified(acs):
+    place, body = f"{acs.url}/_sandbox/numbers/verification", {"number": "+18335550199"}
+    assert acs.peer.http.post(place, json=body, timeout=5).status_code == 404
+
+
 # Event Grid
 
 
@@ -887,8 +999,10 @@ def test_a_webhook_may_be_validated_by_opening_the_address(acs, webhook):
     webhook.validation = lambda code: (200, None)
     assert subscribe(acs, subscription(webhook)).status_code == 202
     url = webhook.events("SubscriptionValidation")[0]["data"]["validationUrl"]
-    assert acs.peer.http.get(f"{url}x", timeout=5).status_code == 400
+    for wrong in (f"{url}x", url.replace("name=sms", "name=other"), url.partition("&code=")[0]):
+        assert acs.peer.http.get(wrong, timeout=5).status_code == 400
     assert acs.peer.http.get(url, timeout=5).status_code == 200
+    assert acs.peer.http.get(url, timeout=5).status_code == 400
     assert acs.control("GET", "eventgrid")["subscriptions"][0]["state"] == "Succeeded"
 
 
@@ -903,6 +1017,11 @@ def test_cloud_events_are_allowed_by_origin(acs, webhook, allowed, status):
     assert subscribe(acs, subscription(webhook, schema="cloudevents")).status_code == status
     verb, _, headers, _ = webhook.requests[0]
     assert (verb, headers["webhook-request-origin"]) == ("OPTIONS", "eventgrid.azure.net")
+
+
+def test_an_origin_is_allowed_with_200_only(acs, webhook):
+    webhook.options_status = 202
+    assert subscribe(acs, subscription(webhook, schema="cloudevents")).status_code == 400
 
 
 def test_a_cloud_event_is_one_object_with_the_same_data(acs, webhook):
@@ -928,12 +1047,13 @@ def test_a_secured_webhook_gets_event_grids_token(acs, webhook, entra):
 
 
 def test_an_event_that_is_not_taken_comes_again(acs, subscribed):
-    subscribed.statuses = [503, 500]
+    subscribed.statuses = [503, None, 500]
     acs.send()
-    eventually(lambda: len(subscribed.events()) == 3)
-    assert [headers["aeg-delivery-count"] for headers in subscribed.headers("Notification")] == ["0", "1", "2"]
-    [taken] = eventually(lambda: deliveries(acs)[2:])
-    assert (taken["attempt"], taken["status"]) == (3, 202)
+    eventually(lambda: len(subscribed.events()) == 4)
+    assert [headers["aeg-delivery-count"] for headers in subscribed.headers("Notification")] == ["0", "1", "2", "3"]
+    eventually(lambda: deliveries(acs)[3:])
+    tries = [(one["attempt"], one["status"]) for one in deliveries(acs)]
+    assert tries == [(1, 503), (2, "ServerDisconnectedError"), (3, 500), (4, 202)]
 
 
 @pytest.mark.parametrize("status", [400, 413])
@@ -985,8 +1105,10 @@ def test_an_event_that_is_kept_back_comes_in_the_end(acs, subscribed, do):
     assert event["data"]["message"] == "Hello"
 
 
-def test_a_subscription_that_was_deleted_gets_nothing(acs, subscribed):
+def test_a_subscription_that_was_deleted_gets_nothing_and_is_not_found_again(acs, subscribed):
     acs.control("DELETE", "eventgrid/subscriptions/sms")
+    again = acs.peer.http.delete(f"{acs.url}/_sandbox/eventgrid/subscriptions/sms", timeout=5)
+    assert again.status_code == 404
     the_report(acs, only_item(acs.send())["messageId"])
     assert deliveries(acs) == []
 

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ from azure.identity.aio import (
 )
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from sandbox import clock, world
 
@@ -336,6 +336,7 @@ def test_the_redirect_uri_has_to_match_to_the_letter(visitor, addition):
         ({"response_mode": "form_post"}, 70007, "invalid_request"),
         ({"prompt": "create"}, 90023, "invalid_request"),
         ({"scope": None}, 900144, "invalid_request"),
+        ({"scope": " "}, 70011, "invalid_scope"),
         ({"scope": "openid Mail.Read"}, 650053, "invalid_client"),
         ({"scope": f"api://{world.API_APP}/{world.API_SCOPE}"}, 650053, "invalid_client"),
         ({"code_challenge": None}, 9002325, "invalid_request"),
@@ -351,6 +352,12 @@ def test_a_wrong_request_from_a_known_client_goes_back_to_it(entra, visitor, cha
     assert (back["error"], back["state"]) == (error, "the-state")
     assert back["error_description"].startswith(f"AADSTS{number}: ")
     assert entra.seen("refused")[-1]["number"] == number
+
+
+def test_a_state_that_comes_twice_is_sent_back_as_an_error(visitor):
+    back = answered(visitor.authorize(state=["the-state", "another"]))
+    assert (back["error"], "code" in back) == ("invalid_request", False)
+    assert back["error_description"].startswith("AADSTS9000411: ")
 
 
 def test_a_user_of_another_tenant_cannot_be_picked(visitor):
@@ -401,6 +408,12 @@ def test_a_code_is_spent_by_a_wrong_verifier(visitor):
     assert_refused(visitor.redeem(code), 54005, "invalid_grant")
 
 
+def test_a_verifier_shorter_than_the_standard_allows_is_refused_though_it_fits(visitor):
+    short = VERIFIER[:42]
+    code = visitor.code_for("paula", code_challenge=base64url(hashlib.sha256(short.encode()).digest()))
+    assert_refused(visitor.redeem(code, code_verifier=short), 50148, "invalid_grant")
+
+
 def test_a_code_belongs_to_the_client_that_asked(visitor):
     answer = visitor.redeem(
         visitor.code_for("paula"),
@@ -435,8 +448,9 @@ def test_the_portals_code_is_redeemed_from_the_portals_origin_only(visitor, orig
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_a_public_client_that_shows_a_secret_is_refused(visitor):
-    answer = visitor.redeem_in_portal(portal_code(visitor), client_secret="any")
+@pytest.mark.parametrize("proof", [{"client_secret": "any"}, {"client_assertion": "any"}], ids=str)
+def test_a_public_client_that_shows_a_proof_is_refused(visitor, proof):
+    answer = visitor.redeem_in_portal(portal_code(visitor), **proof)
     assert_refused(answer, 700025, "invalid_client", 401)
 
 
@@ -446,6 +460,11 @@ def test_the_preflight_is_answered_for_the_portal_and_nobody_else(entra, strange
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     answer = entra.http.options(f"{entra.url}/common/oauth2/v2.0/token", headers=headers, timeout=10)
     assert ("Access-Control-Allow-Origin" in answer.headers) is allowed
+
+
+def test_an_address_that_entra_does_not_have_is_not_found_in_its_own_words(entra):
+    answer = entra.http.get(f"{entra.url}/{LAMNA}/oauth2/v3.0/token", timeout=10)
+    assert (answer.status_code, answer.json()) == (404, {"error": "not_found"})
 
 
 def test_the_token_endpoint_takes_posts_only(entra):
@@ -570,8 +589,9 @@ def assertion_of(entra, tenant=LAMNA, alg="PS256", signer="connector", header=No
     return jwt.encode(claims, entra.plan.path(f"{signer}_key").read_bytes(), alg, headers=names)
 
 
-def with_assertion(visitor, assertion, tenant=LAMNA, kind=BEARER):
-    return visitor.app_token(tenant, client_secret=None, client_assertion=assertion, client_assertion_type=kind)
+def with_assertion(visitor, assertion, tenant=LAMNA, kind=BEARER, **changes):
+    proof = {"client_secret": None, "client_assertion": assertion, "client_assertion_type": kind}
+    return visitor.app_token(tenant, **proof | changes)
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256"])
@@ -624,6 +644,36 @@ def test_an_assertion_is_refused_when(entra, visitor, changes, number):
     assert_refused(answer, number, "invalid_client", 401)
 
 
+def test_an_application_without_a_certificate_proves_nothing_with_one(entra, visitor):
+    answer = with_assertion(visitor, assertion_of(entra), client_id=world.API_APP)
+    assert_refused(answer, 700027, "invalid_client", 401)
+
+
+@pytest.fixture
+def with_certificate(entra):
+    """Registers another certificate for the connector's key until the test is over."""
+    place = entra.plan.path("connector_cert")
+    registered = place.read_bytes()
+
+    def register(begins, ends):
+        shown = x509.load_pem_x509_certificate(registered)
+        key = load_pem_private_key(entra.plan.path("connector_key").read_bytes(), None)
+        draft = x509.CertificateBuilder(shown.issuer, shown.subject, key.public_key(), 7, begins, ends)
+        place.write_bytes(draft.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        entra.restart()
+
+    yield register
+    place.write_bytes(registered)
+    entra.restart()
+
+
+@pytest.mark.parametrize(("begins", "ends"), [(-9, -1), (1, 9)], ids=["over", "not begun"])
+def test_a_registered_certificate_outside_its_dates_proves_nothing(entra, visitor, with_certificate, begins, ends):
+    now = datetime.now(UTC)
+    with_certificate(now + timedelta(days=begins), now + timedelta(days=ends))
+    assert_refused(with_assertion(visitor, assertion_of(entra)), 1000502, "invalid_client", 401)
+
+
 def test_an_assertion_that_is_no_token_is_refused(visitor):
     assert_refused(with_assertion(visitor, "no-token"), 50027, "invalid_client", 401)
 
@@ -654,6 +704,12 @@ EXCHANGE = {
 def test_a_federated_assertion_is_refused_when(entra, visitor, order, number):
     assertion = minted(entra, **({"kind": "app", "tenant": OPERATOR, "claims": EXCHANGE} | order))
     assert_refused(with_assertion(visitor, assertion), number, "invalid_client", 401)
+
+
+def test_only_the_connector_trusts_the_managed_identity(entra, visitor):
+    assertion = minted(entra, kind="app", tenant=OPERATOR, claims=EXCHANGE)
+    answer = with_assertion(visitor, assertion, client_id=world.API_APP)
+    assert_refused(answer, 700211, "invalid_client", 401)
 
 
 def test_a_federated_assertion_as_ordered_for_those_refusals_would_do(entra, visitor):
@@ -738,6 +794,11 @@ def test_only_an_administrator_can_consent(visitor):
 )
 def test_consent_is_not_asked_for_when(visitor, changes, number, error):
     assert_refused(consent_page(visitor, **changes), number, error)
+
+
+def test_consent_is_asked_for_the_connector_and_for_no_other_application(visitor):
+    answer = consent_page(visitor, client_id=world.PORTAL_APP, redirect_uri=visitor.spa_redirect)
+    assert_refused(answer, 28002, "invalid_scope")
 
 
 def test_a_hospital_that_removes_the_application_is_lost_at_once(entra, visitor):

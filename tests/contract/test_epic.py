@@ -374,6 +374,13 @@ def test_a_parameter_that_comes_twice_is_refused(epic, visit):
     assert epic.http.get(epic.url + "/oauth2/authorize", params=asked, timeout=10).status_code == 400
 
 
+def test_a_form_with_parameters_in_the_query_too_is_refused(epic, visit):
+    place, asked = epic.url + "/oauth2/authorize", epic.asked(epic.launch())
+    answer = epic.http.post(place, params={"aud": epic.iss}, data=asked, allow_redirects=False, timeout=10)
+    assert answer.status_code == 400
+    assert "code" in back(epic.http.post(place, data=asked, allow_redirects=False, timeout=10))
+
+
 def test_a_launch_works_once(epic, visit):
     launch = epic.launch()
     assert epic.code(launch=launch)
@@ -388,6 +395,20 @@ def test_a_launch_belongs_to_its_app_its_instance_and_its_moment(epic, visit):
     assert back(epic.authorize(foreign, production + "/oauth2/authorize"))["error"] == "invalid_request"
     epic.behave(launch_seconds=0)
     assert back(epic.authorize(epic.asked(launch)))["error"] == "invalid_request"
+
+
+def test_a_launch_is_for_its_own_app_even_where_another_takes_that_kind_of_user(epic, visit):
+    launch = epic.launch("pat")
+    epic.change(PROVIDER, user_types=["Practitioner", "Patient"])
+    assert back(epic.authorize(epic.asked(launch)))["error"] == "access_denied"
+    assert epic.code(client_id=PATIENT, launch=launch)
+
+
+def test_an_app_takes_only_its_own_kind_of_user(epic, visit):
+    """The analyst typed the patient app's id into the provider's record."""
+    record = {"role": "provider", "launch_url": f"{epic.app}/launch/provider/c1", "client_id": PATIENT}
+    epic.control("POST", "fdi", **record)
+    assert back(epic.authorize(epic.asked(epic.launch("paula"), PATIENT)))["error"] == "access_denied"
 
 
 def test_an_epic_of_2018_knows_no_pkce(epic, visit):
@@ -439,6 +460,14 @@ def test_a_standalone_sign_in_can_be_cancelled_and_is_over_then(epic):
     form = {"request": handle, "cancel": "1"}
     assert back(epic.http.post(epic.root + action, data=form, allow_redirects=False))["error"] == "access_denied"
     assert epic.http.post(epic.root + action, data=form, allow_redirects=False).status_code == 400
+
+
+def test_a_sign_in_belongs_to_the_instance_that_asked_for_it(epic):
+    action, handle = sign_in_form(epic)
+    form = {"request": handle, "login": "AANALYST", "password": "hyperspace"}
+    other = action.replace(world.EPIC_INSTANCES["test"], world.EPIC_INSTANCES["production"])
+    assert epic.http.post(epic.root + other, data=form, allow_redirects=False).status_code == 400
+    assert "code" in back(epic.http.post(epic.root + action, data=form, allow_redirects=False))
 
 
 def parsed(xml: bytes) -> ET.Element:
@@ -502,6 +531,7 @@ def test_endpoints_can_be_overridden_for_one_client_id(epic, visit):
     assert epic.authorize(epic.asked(epic.launch())).status_code == 400
     code = back(epic.authorize(epic.asked(epic.launch()), other + "authorize"))["code"]
     refused(epic.redeem(code), "invalid_client")
+    assert epic.seen("token")[-1]["why"] == "unknown client, or not its endpoint"
 
 
 def test_an_unknown_epic_client_id_is_refused(epic):
@@ -601,6 +631,12 @@ def test_a_wrong_redemption_is_an_invalid_grant(epic, visit, change):
     refused(epic.redeem(epic.code(), **change), "invalid_grant")
 
 
+def test_a_verifier_shorter_than_the_standard_allows_is_refused_though_it_fits(epic, visit):
+    short = VERIFIER[:42]
+    challenge = b64(hashlib.sha256(short.encode()).digest())
+    refused(epic.redeem(epic.code(code_challenge=challenge), code_verifier=short), "invalid_grant")
+
+
 def test_a_code_works_once_and_is_gone_after_a_wrong_try(epic, visit):
     code = epic.code()
     assert epic.redeem(code).status_code == 200
@@ -622,6 +658,10 @@ def test_grants_and_forms_that_epic_does_not_know(epic, visit):
     refused(epic.http.post(epic.token_url, json={"grant_type": "authorization_code"}), "invalid_request")
     twice = [("grant_type", "authorization_code"), ("grant_type", "authorization_code")]
     refused(epic.http.post(epic.token_url, data=twice), "invalid_request")
+    good = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION}
+    good |= {"client_assertion": epic.assertion(BACKEND)}
+    refused(epic.http.post(epic.token_url, params={"scope": "x"}, data=good), "invalid_request")
+    assert epic.token(good).status_code == 200
     assert epic.http.get(epic.token_url).status_code == 405
 
 
@@ -669,6 +709,13 @@ def test_basic_refuses_a_second_word_in_the_body(epic, visit):
 def test_a_wrong_secret_is_an_invalid_client(epic, visit, auth):
     epic.change(PROVIDER, secret=SECRET)
     refused(epic.redeem(epic.code(), auth=auth), "invalid_client")
+
+
+@pytest.mark.parametrize("raw", [f"{PROVIDER} :x", f"{PROVIDER}:a/b", ":x", f"{PROVIDER}:"])
+def test_basic_is_url_encoded_on_both_sides_of_its_colon(epic, visit, raw):
+    epic.change(PROVIDER, secret="x")
+    refused(epic.redeem(epic.code(), auth=basic(raw)), "invalid_client")
+    assert epic.seen("token")[-1]["why"] == "id and secret must be URL-encoded"
 
 
 def test_an_app_without_a_secret_takes_none(epic, visit):
@@ -719,9 +766,9 @@ SOON = 240
 @pytest.mark.parametrize(
     ("claims", "why"),
     [
-        ({"iss": PROVIDER}, "iss and sub are not the client id"),
-        ({"iss": None}, "iss and sub are not the client id"),
-        ({"sub": PROVIDER}, "iss and sub are not the client id"),
+        ({"iss": PROVIDER}, "iss and sub are not the same client"),
+        ({"iss": None}, "iss and sub are not the same client"),
+        ({"sub": PROVIDER}, "iss and sub are not the same client"),
         ({"sub": None}, "unknown client, or not its endpoint"),
         ({"aud": "https://fhir.example/oauth2/token"}, "aud is not exactly the token URL"),
         ({"aud": None}, "aud is not exactly the token URL"),
@@ -731,6 +778,7 @@ SOON = 240
         ({"jti": 7}, "jti is not a string of at most 151 characters"),
         ({"exp": None}, "exp is missing, or a time is not a number"),
         ({"exp": lambda now: str(now + SOON)}, "exp is missing, or a time is not a number"),
+        ({"exp": True}, "exp is missing, or a time is not a number"),
         ({"iat": "now"}, "exp is missing, or a time is not a number"),
         ({"exp": lambda now: now - 1}, "exp is past, or more than five minutes ahead"),
         ({"exp": lambda now: now + 330, "iat": None, "nbf": None}, "exp is past, or more than five minutes ahead"),
@@ -757,6 +805,7 @@ def test_the_audience_is_the_token_url_letter_for_letter(epic):
     ("header", "why"),
     [
         ({"kid": None}, "kid is missing"),
+        ({"kid": ""}, "kid is missing"),
         ({"kid": "nobody"}, "kid is not in the key set"),
         ({"kid": "p256"}, "the key does not fit the algorithm, or is not public"),
         ({"alg": "PS256"}, "alg is not one Epic takes"),
@@ -766,6 +815,11 @@ def test_the_audience_is_the_token_url_letter_for_letter(epic):
 def test_a_client_assertion_with_a_wrong_header_is_refused(epic, header, why):
     refused(epic.backend(header=header), "invalid_client")
     assert epic.seen("token")[-1]["why"] == why
+
+
+def test_an_elliptic_key_is_for_the_algorithm_of_its_curve(epic):
+    refused(epic.backend(header={"alg": "ES256", "kid": "p384"}, key=epic.keys.p256), "invalid_client")
+    assert epic.seen("token")[-1]["why"] == "the key does not fit the algorithm, or is not public"
 
 
 def test_a_longest_jti_and_a_registered_jku_are_fine_and_iat_and_nbf_may_be_missing(epic):
@@ -785,9 +839,32 @@ def test_forged_signatures_are_refused(epic):
     refused(epic.backend(header={"alg": "HS256"}, key=b"a shared secret of thirty-two by"), "invalid_client")
     head, claims, signature = epic.assertion(BACKEND).split(".")
     other = epic.assertion(BACKEND).split(".")[1]
+    for forged in (f"{head}.{other}.{signature}", f"{head}.{claims}."):
+        refused(epic.token(as_backend(forged)), "invalid_client")
+        assert epic.seen("token")[-1]["why"] == "the signature is false"
+
+
+@pytest.mark.parametrize(
+    ("header", "claims"),
+    [
+        ({"alg": "RS384", "kid": "rsa"}, []),
+        ({"alg": "RS384", "kid": "rsa"}, "x"),
+        ({"alg": "RS384", "kid": "rsa"}, {"sub": 7}),
+        ({"alg": "RS384", "kid": 7}, {"sub": BACKEND}),
+        ("RS384", {"sub": BACKEND}),
+    ],
+)
+def test_an_assertion_that_cannot_be_read_names_nobody(epic, header, claims):
+    made_by_hand = ".".join(b64(json.dumps(part).encode()) for part in (header, claims))
+    for token in (f"{made_by_hand}.AAAA", "not-a-jwt"):
+        refused(epic.token(as_backend(token)), "invalid_client")
+        assert epic.seen("token")[-1]["why"] == "unknown client, or not its endpoint"
+
+
+def as_backend(client_assertion: str) -> dict[str, str]:
+    """The backend app's form with this assertion."""
     form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION}
-    for forged in (f"{head}.{other}.{signature}", f"{head}.{claims}.", "not-a-jwt"):
-        refused(epic.token(form | {"client_assertion": forged}), "invalid_client")
+    return form | {"client_assertion": client_assertion}
 
 
 def test_the_assertion_type_and_a_client_id_beside_it_must_fit(epic, visit):
@@ -799,17 +876,20 @@ def test_the_assertion_type_and_a_client_id_beside_it_must_fit(epic, visit):
 
 
 @pytest.mark.parametrize(
-    "published",
+    ("published", "why"),
     [
-        lambda keys: public(keys.rsa, "rsa", use="enc"),
-        lambda keys: public(keys.rsa, "rsa", alg="RS256"),
-        lambda keys: public(keys.rsa, "rsa") | {"d": "AQAB"},
-        lambda keys: public(rsa.generate_private_key(65537, 2048), "rsa"),
+        (lambda keys: public(keys.rsa, "rsa", use="enc"), "the key is meant for something else"),
+        (lambda keys: public(keys.rsa, "rsa", alg="RS256"), "the key is meant for something else"),
+        (lambda keys: public(keys.rsa, "rsa") | {"d": "AQAB"}, "the key does not fit the algorithm, or is not public"),
+        (lambda _: {"kty": "oct", "kid": "rsa"}, "the key does not fit the algorithm, or is not public"),
+        (lambda _: public(rsa.generate_private_key(65537, 2048), "rsa"), "the signature is false"),
     ],
+    ids=["for encryption", "for another algorithm", "private", "of another kind", "somebody else's"],
 )
-def test_a_published_key_must_be_public_meant_for_signing_and_the_right_one(epic, published):
+def test_a_published_key_must_be_public_meant_for_signing_and_the_right_one(epic, published, why):
     epic.keys.published = [published(epic.keys)]
     refused(epic.backend(), "invalid_client")
+    assert epic.seen("token")[-1]["why"] == why
 
 
 def test_an_rsa_key_below_2048_bits_is_refused(epic):
@@ -857,9 +937,13 @@ def test_without_its_key_set_a_client_is_nobody(epic, status):
 
 
 def test_an_app_whose_key_set_is_missing_unreachable_or_no_key_set_is_nobody(epic):
-    for jwks_url in (None, "https://127.0.0.1:1/jwks"):
+    for jwks_url, why in (
+        (None, "the app has no JWKS URL"),
+        ("https://127.0.0.1:1/jwks", "the JWKS URL could not be read"),
+    ):
         epic.change(BACKEND, jwks_url=jwks_url)
         refused(epic.backend(), "invalid_client")
+        assert epic.seen("token")[-1]["why"] == why
     epic.change(BACKEND, jwks_url=epic.app + "/jwks/test")
     epic.keys.published = "not a list"
     refused(epic.backend(), "invalid_client")
@@ -1021,6 +1105,7 @@ def test_fhir_needs_a_token_of_this_instance_that_is_not_over(epic, visit):
     assert epic.fhir(place, None).status_code == 401
     assert epic.fhir(place, "made-up").status_code == 401
     token = epic.tokens()["access_token"]
+    assert epic.http.get(f"{epic.iss}/{place}", headers={"Authorization": f"Token {token}"}).status_code == 401
     other = f"{epic.root}{world.EPIC_INSTANCES['production']}/api/FHIR/R4/{place}"
     assert epic.http.get(other, headers={"Authorization": f"Bearer {token}"}).status_code == 401
     epic.behave(expires_in=-1)
@@ -1102,6 +1187,9 @@ def test_a_search_finds_or_says_4101(epic, visit, query, found):
         ({"identifier": CSN, "practitioner": "x"}, "4100"),
         ({"identifier": CSN, "date": "soon"}, "4100"),
         ({"identifier": CSN, "_count": "0"}, "4100"),
+        ({"identifier": CSN, "_count": "101"}, "4100"),
+        ({"identifier": CSN, "_count": "many"}, "4100"),
+        ({"identifier": [CSN, CSN]}, "4100"),
     ],
     ids=str,
 )
@@ -1157,7 +1245,7 @@ def test_accepted_statuses_are_kept_in_order(epic, visit):
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        *[({name: None}, f"NO-{name.upper()}") for name in WRITE_BACK],
+        *[({name: given}, f"NO-{name.upper()}") for name in WRITE_BACK for given in (None, "", ["1", "1"])],
         ({"ConferenceID": "999"}, "INVALID-CONFERENCEID"),
         ({"ExternalID": "99999"}, "INVALID-EXTERNALID"),
         ({"ExternalID": "70001"}, "INVALID-EXTERNALID"),
@@ -1191,7 +1279,18 @@ def test_the_epic_client_id_header_is_mandatory_and_known(epic, visit, client_id
 
 
 @pytest.mark.parametrize(
-    "auth", ["", emp(prefix=""), emp("SOMEONE"), emp(prefix="EMP$"), "Basic ???", "Bearer made-up"], ids=str
+    "auth",
+    [
+        "",
+        emp(prefix=""),
+        emp("SOMEONE"),
+        emp(prefix="EMP$"),
+        emp().replace("Basic", "Digest"),
+        "Basic ???",
+        "Basic 4pyT/w==",
+        "Bearer made-up",
+    ],
+    ids=str,
 )
 def test_the_write_back_account_must_prove_itself(epic, visit, auth):
     assert epic.write_back(auth).status_code == 401
@@ -1256,7 +1355,8 @@ def test_mychart_shows_a_patient_their_own_visits_only(epic, soon):
     assert f'data-csn="{CSN}"' in page
     assert "10000209578" not in page
     assert epic.http.get(f"{epic.root}/mychart/begin?csn=10000209578", allow_redirects=False).status_code == 409
-    assert epic.http.post(f"{epic.root}/mychart/sign-in", data={"user": "paula"}).status_code == 403
+    for user in ("paula", "nobody"):
+        assert epic.http.post(f"{epic.root}/mychart/sign-in", data={"user": user}).status_code == 403
 
 
 def test_a_visit_can_begin_by_post_and_inside_a_frame(epic, soon):
@@ -1266,6 +1366,11 @@ def test_a_visit_can_begin_by_post_and_inside_a_frame(epic, soon):
     form = epic.http.get(f"{epic.root}/hyperspace/begin?csn={CSN}&how=post").text
     assert f'method="post" action="{epic.app}/launch/provider/c1"' in form
     assert f'name="iss" value="{epic.iss}"' in form
+
+
+@pytest.mark.parametrize("place", ["hyperspace", "mychart/begin"])
+def test_an_instance_that_epic_does_not_have_has_no_pages(epic, place):
+    assert epic.http.get(f"{epic.root}/{place}?instance=training").status_code == 404
 
 
 def test_nobody_begins_a_visit_without_signing_in(epic, soon):
@@ -1278,12 +1383,30 @@ def test_nobody_begins_a_visit_without_signing_in(epic, soon):
         ("POST", "fdi", {"role": "provider", "launch_url": "https://x.example", "client_id": "unknown"}),
         ("POST", "launch", {"user": "paula"}),
         ("POST", "appointments", {"csn": "1", "patient": "paula", "practitioner": "pat", "start": "2031-01-01T00:00Z"}),
+        ("POST", "appointments", {"csn": "1", "patient": "x", "practitioner": "paula", "start": "2031-01-01T00:00Z"}),
         ("POST", "appointments", {"csn": "1", "patient": "pat", "practitioner": "paula", "start": "2031-01-01T00:00"}),
         ("POST", "appointments", {"csn": CSN, "patient": "pat", "practitioner": "paula", "start": "2031-01-01T00:00Z"}),
         ("PATCH", f"appointments/{CSN}", {"csn": "1"}),
         ("PATCH", "instances/test", {"pkcee": False}),
+        ("PATCH", "instances/test", {"write_back_code": "no such thing"}),
+        ("PATCH", f"apps/{PROVIDER}", {"oauth_folder": "oauth2/elsewhere"}),
+        ("PATCH", f"appointments/{CSN}", {"minutes": 0}),
+        ("PATCH", f"appointments/{CSN}", {"department": "main street"}),
         ("PATCH", f"apps/{PROVIDER}", {"role": "backend"}),
     ],
 )
 def test_an_order_that_cannot_be_read_is_not_guessed_at(epic, visit, method, path, body):
     assert "error" in epic.control(method, path, want=400, **body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "appointments/4711", {"status": "arrived"}),
+        ("PATCH", "apps/e0000000-0000-4000-8000-00000000dead", {"public": True}),
+        ("PATCH", "instances/training", {"pkce": False}),
+        ("GET", "apps?instance=training", {}),
+    ],
+)
+def test_what_the_control_interface_does_not_know_is_not_found(epic, visit, method, path, body):
+    assert epic.http.request(method, f"{epic.root}/_sandbox/{path}", json=body, timeout=10).status_code == 404

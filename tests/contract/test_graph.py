@@ -18,13 +18,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import jwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -52,17 +52,18 @@ WITHIN_SECONDS = 10.0
 class Webhook:
     """A subscriber's endpoint: answers handshakes and keeps what is delivered.
 
-    handshake  right | wrong | encoded | html | accepted | redirect
-    statuses   answers to the next deliveries; 202 when none are left
+    handshake  right | wrong | encoded | html | accepted | redirect | late (once `released`)
+    statuses   answers to the next deliveries; 202 when none are left; None hangs up
     """
 
     def __init__(self, plan: sandbox_plan.Plan) -> None:
         self.url = plan.urls["sink"]
         self.handshake = "right"
-        self.statuses: list[int] = []
+        self.statuses: list[int | None] = []
         self.tokens: list[tuple[str, str]] = []
         self.bodies: list[tuple[str, dict[str, Any]]] = []
         self.arrived = threading.Condition()
+        self.released = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -97,11 +98,18 @@ class Webhook:
             self.bodies.append((parts.path, json.loads(sent)))
             status = self.statuses.pop(0) if self.statuses else 202
             self.arrived.notify_all()
-        self._send(request, status, "", b"")
+        if status is None:
+            request.close_connection = True
+        else:
+            self._send(request, status, "", b"")
 
     def _shake(self, request: BaseHTTPRequestHandler, path: str, query: str) -> None:
         token = parse_qs(query)["validationToken"][0]
         self.tokens.append((path, query))
+        if self.handshake == "late":
+            self.released.wait(WITHIN_SECONDS)
+            request.close_connection = True
+            return
         status, kind, body = {
             "right": (200, "text/plain", token),
             "wrong": (200, "text/plain", token + " "),
@@ -328,6 +336,7 @@ BAD_TOKENS: dict[str, dict[str, Any]] = {
     "of another tenant than its issuer": {"claims": {"tid": world.FABRIKAM_TENANT}},
     "without a tenant": {"claims": {"tid": None}},
     "without an end": {"claims": {"exp": None}},
+    "of no tenant that is text": {"claims": {"tid": 7}},
     "of a person": {"claims": {"scp": "User.Read"}},
     "without an application": {"claims": {"appid": None}},
 }
@@ -340,11 +349,36 @@ def test_a_token_is_refused(api: Api, order: dict[str, Any]) -> None:
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("sent", [None, "Bearer", "Bearer not.a.token", "Basic eDp5"])
-def test_what_is_no_bearer_token_is_refused(api: Api, sent: str | None) -> None:
-    headers = {"Authorization": sent} if sent else {}
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (None, "Access token is empty."),
+        ("Bearer", "Access token is empty."),
+        ("Basic eDp5", "Access token is empty."),
+        ("Token {token}", "Access token is empty."),
+        ("Bearer not.a.token", "CompactToken parsing failed."),
+    ],
+)
+def test_what_is_no_bearer_token_is_refused(api: Api, sent: str | None, why: str) -> None:
+    headers = {"Authorization": sent.format(token=api.token)} if sent else {}
     answer = api.graph.http.get(f"{api.graph.url}/v1.0/users/{PAULA}", headers=headers, timeout=10)
-    refused(answer, 401, "InvalidAuthenticationToken")
+    assert refused(answer, 401, "InvalidAuthenticationToken") == why
+
+
+def test_a_token_that_names_no_key_is_refused(api: Api) -> None:
+    claims = jwt.decode(api.token, options={"verify_signature": False})
+    unnamed = jwt.encode(claims, rsa.generate_private_key(65537, 2048), "RS256")
+    answer = api("GET", f"/v1.0/users/{PAULA}", token=unnamed)
+    assert refused(answer, 401, "InvalidAuthenticationToken").endswith("Invalid tenant or key.")
+
+
+def test_without_entras_keys_a_token_with_a_new_one_cannot_be_judged(api: Api) -> None:
+    api.entra.http.post(f"{api.entra.url}/_sandbox/keys", timeout=10).raise_for_status()
+    fresh = api.mint()
+    api.entra.fault(route="GET .*/keys", do="status", status=500)
+    refused(api("GET", f"/v1.0/users/{PAULA}", token=fresh), 503, "ServiceUnavailable")
+    api.entra.behave()
+    assert api("GET", f"/v1.0/users/{PAULA}", token=fresh).status_code == 200
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -404,6 +438,45 @@ def test_an_organiser_is_an_object_id_of_the_tokens_tenant(api: Api, oid: str) -
 )
 def test_what_is_not_played_is_refused(api: Api, path: str) -> None:
     refused(api("POST", path, {"requests": []}), 400, "BadRequest")
+    answer = api.graph.http.post(f"{api.graph.url}{path}", json={"requests": []}, timeout=10)
+    refused(answer, 401, "InvalidAuthenticationToken")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v1.0/users/{PAULA}",
+        f"/v1.0/users/{ROOMS}/onlineMeetings",
+        f"/v1.0/users/{ROOMS}/onlineMeetings/{{meeting}}",
+        f"/v1.0/users/{ROOMS}/onlineMeetings/{{meeting}}/attendanceReports",
+        f"/v1.0/users/{ROOMS}/onlineMeetings/{{meeting}}/attendanceReports/{{report}}",
+        f"/v1.0/users/{ROOMS}/onlineMeetings/{{meeting}}/attendanceReports/{{report}}/attendanceRecords",
+        "/v1.0/communications/callRecords/{record}",
+        "/beta/subscriptions",
+    ],
+)
+def test_a_query_option_that_is_not_documented_is_refused(api: Api, ended: dict[str, str], path: str) -> None:
+    wanted = f"$filter=JoinWebUrl eq '{quote(ended['url'], safe='')}'&" if path.endswith("onlineMeetings") else ""
+    asked = f"{path.format(**ended)}?{wanted}"
+    assert api("GET", asked).status_code == 200
+    assert "$top" in refused(api("GET", f"{asked}$top=1"), 400, "BadRequest")
+
+
+@pytest.fixture(scope="module")
+def ended(api: Api) -> dict[str, str]:
+    """A meeting whose call is over and reported."""
+    meeting = api.meeting("queried", hours=9)
+    api.join(meeting, "paula")
+    api.teams(f"meetings/{meeting['id']}/end")
+    api.move(minutes=16)
+    held = next(one for one in api.control("GET", "meetings").json() if one["id"] == meeting["id"])
+    (call,) = held["calls"]
+    return {"meeting": held["id"], "url": held["joinWebUrl"], "report": call["report"], "record": call["record"]}
+
+
+def test_a_method_that_a_path_does_not_have_is_a_bad_request(api: Api) -> None:
+    refused(api("PUT", "/v1.0/subscriptions/x", {}), 400, "BadRequest")
+    assert api.control("PUT", "settings", {}).status_code == 400
 
 
 # --- meetings ------------------------------------------------------------------------------------------------------
@@ -439,6 +512,8 @@ BAD_IN_ANY: dict[str, dict[str, Any]] = {
     "a time that is none": {"startDateTime": "soon", "endDateTime": END},
     "an unknown field": {"onlineMeetingProvider": "teamsForBusiness"},
     "an empty subject": {"subject": ""},
+    "participants that are no object": {"participants": []},
+    "an attendee who is nobody": {"participants": {"attendees": [{"role": "attendee"}]}},
     "attendees that are no list": {"participants": {"attendees": {}}},
     "an attendee with an unknown role": {"participants": {"attendees": [{**ATTENDEE, "role": "host"}]}},
     "a presenter from outside the directory": {
@@ -476,6 +551,7 @@ def test_create_or_get_refuses(api: Api, bad: dict[str, Any]) -> None:
         {"subject": None},
         {"endDateTime": None},
         {"joinMeetingIdSettings": {"passcode": "mine"}},
+        {"joinMeetingIdSettings": {"isPasscodeRequired": "yes"}},
     ],
     ids=str,
 )
@@ -509,6 +585,12 @@ def test_a_body_that_is_no_json_object_is_refused(api: Api, body: str) -> None:
     headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "application/json"}
     url = f"{api.graph.url}/v1.0/users/{ROOMS}/onlineMeetings/createOrGet"
     refused(api.graph.http.post(url, data=body, headers=headers, timeout=10), 400, "BadRequest")
+
+
+def test_a_body_that_is_not_called_json_is_refused(api: Api) -> None:
+    headers = {"Authorization": f"Bearer {api.token}", "Content-Type": "text/plain"}
+    url = f"{api.graph.url}/v1.0/users/{ROOMS}/onlineMeetings/createOrGet"
+    refused(api.graph.http.post(url, data='{"externalId": "x"}', headers=headers, timeout=10), 400, "BadRequest")
 
 
 def test_a_change_keeps_what_it_does_not_name_and_replaces_the_attendees(api: Api) -> None:
@@ -586,16 +668,22 @@ def test_throttling_may_ask_for_a_fraction_of_a_second(api: Api) -> None:
 
 BAD_WISHES: dict[str, dict[str, Any]] = {
     "another change type": {"changeType": "created,updated"},
+    "one change type twice": {"changeType": "updated,updated"},
     "no address": {"notificationUrl": None},
+    "an address without a host": {"notificationUrl": "https:///x"},
+    "an address with a fragment": {"notificationUrl": "https://127.0.0.1/x#y"},
+    "an address that cannot be read": {"notificationUrl": "https://[::1/x"},
     "an http address": {"notificationUrl": "http://127.0.0.1/x"},
     "an http lifecycle address": {"lifecycleNotificationUrl": "http://127.0.0.1/x"},
     "no lifecycle address for three hours": {"lifecycleNotificationUrl": None},
     "no resource data": {"includeResourceData": False},
+    "resource data, perhaps": {"includeResourceData": 1},
     "no certificate": {"encryptionCertificate": None},
     "a certificate that is none": {"encryptionCertificate": "AAAA"},
     "no certificate id": {"encryptionCertificateId": None},
     "a long certificate id": {"encryptionCertificateId": "c" * 129},
     "a long client state": {"clientState": "s" * 129},
+    "an empty client state": {"clientState": ""},
     "no expiry": {"expirationDateTime": None},
     "an expiry in the past": {"expirationDateTime": "2026-01-01T00:00:00Z"},
     "an unknown field": {"secret": "x"},
@@ -609,7 +697,7 @@ def test_a_subscription_is_refused_before_anyone_is_called(
     api: Api, hook: Webhook, key: RSAPrivateKey, bad: dict[str, Any]
 ) -> None:
     body = wish(api, hook, key, api.meeting(f"wish {bad}"), **bad)
-    refused(api("POST", "/beta/subscriptions", body), 400, "BadRequest")
+    assert "validation" not in refused(api("POST", "/beta/subscriptions", body), 400, "BadRequest")
     assert not hook.tokens
 
 
@@ -640,6 +728,7 @@ UNFIT_KEYS = {
     "RSA of 1024 bits": lambda: rsa_key_of(1024),
     "RSA of 2047 bits": lambda: rsa_key_of(2047),
     "RSA of 8192 bits": lambda: rsa_key_of(8192),
+    "of Edwards' curve": lambda: ed25519.Ed25519PrivateKey.generate().public_key(),
     "elliptic": lambda: ec.generate_private_key(ec.SECP256R1()).public_key(),
 }
 
@@ -686,6 +775,20 @@ def test_an_address_where_nobody_answers_is_refused(api: Api, hook: Webhook, key
     assert "reached" in refused(api("POST", "/beta/subscriptions", body), 400, "BadRequest")
     kept = [one["lifecycleNotificationUrl"] for one in api.control("GET", "subscriptions").json()]
     assert silent not in kept
+
+
+def test_an_address_that_answers_too_late_is_refused(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
+    api.control("PATCH", "settings", {"handshake_seconds": 0.2})
+    hook.handshake = "late"
+    answer = api("POST", "/beta/subscriptions", wish(api, hook, key, api.meeting("too late")))
+    hook.released.set()
+    assert "in time" in refused(answer, 400, "BadRequest")
+
+
+def test_call_events_need_a_permission_for_meetings(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
+    body, only_records = wish(api, hook, key, api.meeting("permission")), api.mint(roles=["CallRecords.Read.All"])
+    refused(api("POST", "/beta/subscriptions", body, token=only_records), 403, "Authorization_RequestDenied")
+    assert not hook.tokens
 
 
 def test_one_subscription_per_application_and_meeting(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
@@ -820,12 +923,12 @@ def test_a_renewal_may_bring_another_certificate(api: Api, hook: Webhook, key: R
 def test_a_delivery_is_tried_again_until_it_is_taken(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
     meeting = api.meeting("retried")
     made = subscribe(api, hook, key, meeting)
-    hook.statuses = [503, 301, 202]
+    hook.statuses = [503, 301, None, 202]
     api.join(meeting, "Pat")
-    bodies = hook.deliveries(3)
-    assert bodies[0] == bodies[1] == bodies[2]
-    until(lambda: len(attempts(api, made)) == 3)
-    assert [one["outcome"] for one in attempts(api, made)] == ["503", "301", "202"]
+    first, *others = hook.deliveries(4)
+    assert others == [first] * 3
+    until(lambda: len(attempts(api, made)) == 4)
+    assert [one["outcome"] for one in attempts(api, made)] == ["503", "301", "unreachable", "202"]
 
 
 def test_a_delivery_is_given_up_in_the_end(api: Api, hook: Webhook, key: RSAPrivateKey) -> None:
@@ -965,6 +1068,19 @@ def test_lifecycle_events_go_to_their_own_address(api: Api, hook: Webhook, key: 
     assert left == (404 if event == "subscriptionRemoved" else 200)
 
 
+def test_a_lifecycle_event_needs_its_name_a_living_subscription_and_an_address(
+    api: Api, hook: Webhook, key: RSAPrivateKey
+) -> None:
+    soon = (api.now() + timedelta(minutes=30)).isoformat()
+    addressed = subscribe(api, hook, key, api.meeting("life"))["id"]
+    silent = subscribe(api, hook, key, api.meeting("no life"), lifecycleNotificationUrl=None, expirationDateTime=soon)[
+        "id"
+    ]
+    for event, one, status in (("renamed", addressed, 400), ("missed", "nobody", 400), ("missed", silent, 409)):
+        assert api.control("POST", "lifecycle", {"event": event, "subscription": one}).status_code == status
+    assert hook.bodies == []
+
+
 # --- the Teams page ------------------------------------------------------------------------------------------------
 
 WHO_WAITS = {
@@ -1020,6 +1136,30 @@ def test_only_presenters_inside_admit_and_end(api: Api) -> None:
     assert {one["state"] for one in api.room(meeting)["participants"]} == {"removed"}
 
 
+def test_admitting_can_be_kept_to_organisers(api: Api) -> None:
+    meeting = api.meeting("narrow", allowedLobbyAdmitters="organizerAndCoOrganizers")
+    patient, paula = api.join(meeting, "Pat")["participant"], api.join(meeting, "paula")["participant"]
+    assert api.teams(f"participants/{patient}/admit", {"by": paula}).status_code == 403
+    rooms = api.join(meeting, "rooms")["participant"]
+    assert api.teams(f"participants/{patient}/admit", {"by": rooms}).json()["state"] == "in"
+
+
+def test_who_has_left_admits_and_ends_no_more(api: Api) -> None:
+    meeting = api.meeting("left")
+    patient, paula = api.join(meeting, "Pat")["participant"], api.join(meeting, "paula")["participant"]
+    api.join(meeting, "noor")
+    api.teams(f"participants/{paula}/leave")
+    for path in (f"participants/{patient}/admit", f"meetings/{meeting['id']}/end"):
+        assert api.teams(path, {"by": paula}).status_code == 403
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '"paula"'])
+def test_the_page_takes_json_objects_only(api: Api, body: str) -> None:
+    url = f"{api.graph.url}/teams/meetings/{api.meeting(f'body {body}')['id']}/join"
+    answer = api.graph.http.post(url, data=body, timeout=10)
+    assert (answer.status_code, set(answer.json())) == (400, {"error"})
+
+
 def test_what_makes_no_sense_is_refused(api: Api) -> None:
     meeting = api.meeting("nonsense")
     paula, patient = api.join(meeting, "paula")["participant"], api.join(meeting, "Pat")["participant"]
@@ -1056,6 +1196,7 @@ def test_an_empty_call_ends_when_told(api: Api) -> None:
     assert api.control("POST", f"meetings/{meeting['id']}/close").status_code == 204
     assert api.room(meeting)["state"] == "ended"
     assert api.control("POST", f"meetings/{meeting['id']}/close").status_code == 404
+    assert api.control("POST", "meetings/none/close").status_code == 404
 
 
 def test_the_page_stands_at_the_join_address_and_nowhere_else(api: Api) -> None:
@@ -1068,7 +1209,8 @@ def test_the_page_stands_at_the_join_address_and_nowhere_else(api: Api) -> None:
     for asset in ("page.js", "page.css"):
         assert api.graph.http.get(f"{api.graph.url}/teams/{asset}", timeout=10).status_code == 200
     bare, other = meeting["joinWebUrl"].partition("?")[0], meeting["joinWebUrl"].replace("meeting_", "meeting_x")
-    assert [api.graph.http.get(url, timeout=10).status_code for url in (bare, other)] == [404, 404]
+    anothers = meeting["joinWebUrl"].replace(ROOMS, ROOMS2)
+    assert [api.graph.http.get(url, timeout=10).status_code for url in (bare, other, anothers)] == [404] * 3
 
 
 @pytest.fixture
@@ -1169,10 +1311,13 @@ def test_a_call_record_appears_is_told_and_goes(api: Api, hook: Webhook, key: RS
     plain = ("includeResourceData", "encryptionCertificate", "encryptionCertificateId")
     body = {name: value for name, value in body.items() if name not in plain}
     refused(api("POST", "/beta/subscriptions", body), 400, "BadRequest")
+    refused(api("POST", "/v1.0/subscriptions", {**body, "resource": "users"}), 400, "BadRequest")
     far = {"expirationDateTime": (api.now() + timedelta(hours=3)).isoformat()}
     made = api("POST", "/v1.0/subscriptions", {**body, **far})
     assert made.status_code == 201, made.text
     refused(api("POST", "/v1.0/subscriptions", {**body, **far}), 409, "Conflict")
+    keyed = {**far, "encryptionCertificate": certificate(key), "encryptionCertificateId": "c"}
+    refused(api("PATCH", f"/v1.0/subscriptions/{made.json()['id']}", keyed), 400, "BadRequest")
     meeting = api.meeting("record")
     api.join(meeting, "paula")
     api.teams(f"meetings/{meeting['id']}/end")
@@ -1214,6 +1359,59 @@ def test_people_are_searched_in_the_tokens_tenant(api: Api) -> None:
     refused(api("GET", f"/v1.0/users/{PAULA}", token=elsewhere), 404, "Request_ResourceNotFound")
 
 
+SEARCHES: list[tuple[str, list[str]]] = [
+    ('"displayName:an"', ["Ana Analyst"]),
+    ('"displayName:ANALYST ana"', ["Ana Analyst"]),
+    ('"displayName:nalyst"', []),
+    ('"displayName:VirtualVisits 2"', ["Virtual Visits 2"]),
+    ('"userPrincipalName:ana@"', ["Ana Analyst"]),
+    ('"userPrincipalName:lamna"', []),
+    ('"displayName:ana" OR "mail:noor"', ["Ana Analyst", "Noor Nurse"]),
+    ('"displayName:virtual" AND "mail:rooms2"', ["Virtual Visits 2"]),
+    ('"displayName:x\\" OR \\"displayName:a"', []),
+    ('"displayName:\\\\"', []),
+]
+
+
+@pytest.mark.parametrize(("search", "names"), SEARCHES)
+def test_people_are_searched_as_graph_documents_it(api: Api, search: str, names: list[str]) -> None:
+    asked = f"/v1.0/users?{urlencode({'$search': search, '$select': 'displayName', '$top': '10'})}"
+    found = api("GET", asked, ConsistencyLevel="eventual").json()["value"]
+    assert found == [{"displayName": name} for name in names]
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "",
+        "ana",
+        "displayName:ana",
+        '"ana"',
+        '"displayName:"',
+        '"oid:ana"',
+        '"displayName:a"b"',
+        '"displayName:a\\"',
+        '"displayName:a\\b"',
+        '"displayName:a" or "mail:a"',
+        '"displayName:a""mail:a"',
+        '"displayName:a" OR ',
+        '("displayName:a")',
+    ],
+)
+def test_a_search_that_breaks_the_syntax_is_refused(api: Api, search: str) -> None:
+    asked = f"/v1.0/users?{urlencode({'$search': search})}"
+    refused(api("GET", asked, ConsistencyLevel="eventual"), 400, "BadRequest")
+
+
+@pytest.mark.parametrize("query", ["$top=0", "$top=1000", "$top=x", "$top=1&$select=password", "$top=1&$skip=1"])
+def test_a_list_of_people_is_refused_when(api: Api, query: str) -> None:
+    refused(api("GET", f"/v1.0/users?{query}"), 400, "BadRequest")
+
+
+def test_a_list_of_people_ends_at_its_top(api: Api) -> None:
+    assert len(api("GET", "/v1.0/users?$top=2&$select=id").json()["value"]) == 2
+
+
 def test_what_reached_it_is_kept_with_its_answer(api: Api) -> None:
     api("GET", "/v1.0/users/nobody")
     last = api.graph.seen("request")[-1]
@@ -1228,3 +1426,11 @@ def test_a_setting_that_does_not_exist_is_refused(api: Api, wrong: dict[str, Any
     before = api.control("GET", "settings").json()
     assert api.control("PATCH", "settings", wrong).status_code == 400
     assert api.control("GET", "settings").json() == before
+
+
+def test_a_policy_is_for_somebody_the_world_knows(api: Api) -> None:
+    before = api.control("GET", "policies").json()
+    assert api.control("POST", "policies", {"user": "nobody"}).status_code == 400
+    assert api.control("POST", "policies", ["paula"]).status_code == 400
+    assert api.control("DELETE", "policies/nobody").status_code == 400
+    assert api.control("GET", "policies").json() == before

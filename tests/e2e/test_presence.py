@@ -3,13 +3,14 @@
 import io
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.demo.rows import all_opened
 from sandbox.demo.scene import Scene, eventually
+from shared.domain.agenda import CLOSE_AFTER_SILENCE
 from tests.e2e.launch.launching import control
 from tests.e2e.visiting import PAT, PAULA, Visit, clinic, drained, poison
 
@@ -58,7 +59,8 @@ async def notify(
 # --- the visit
 
 
-@pytest.mark.feature("F7.4", "F10.1", "F10.3", "F10.4")
+@pytest.mark.promise("P4")
+@pytest.mark.feature("F7.4", "F10.1", "F10.2", "F10.3", "F10.4")
 @pytest.mark.parametrize("casing", ["camel", "pascal"])
 @pytest.mark.parametrize("version", [1, 2])
 async def test_who_comes_and_goes_is_shown_at_epic_in_order(visit: Visit, casing: str, version: int) -> None:
@@ -74,7 +76,7 @@ async def test_who_comes_and_goes_is_shown_at_epic_in_order(visit: Visit, casing
     assert await visit.shown(*story) == story
 
 
-@pytest.mark.feature("F7.6", "F10.3")
+@pytest.mark.feature("F10.1", "F10.3")
 async def test_an_ad_hoc_visit_of_which_no_message_spoke_is_written_back_too(hospital: Scene) -> None:
     visit = await Visit.at_epic(hospital, 0)
     assert await visit.launched() == ["graph", "graph"]
@@ -107,7 +109,7 @@ async def test_who_comes_back_after_the_close_is_listened_to_again(visit: Visit)
     assert await visit.statuses(PAT) == [CONNECTED]
 
 
-@pytest.mark.feature("F12.6", "F12.10")
+@pytest.mark.feature("F10.1", "F12.10")
 async def test_the_audit_has_it_and_names_nobody(visit: Visit) -> None:
     await visit.joined("paula")
     await visit.joined(None)
@@ -115,6 +117,98 @@ async def test_the_audit_has_it_and_names_nobody(visit: Visit) -> None:
     assert {row["what"] for row in await visit.audit()} >= {"call started", "in", "lobby", "connected"}
     text = await all_opened(visit.scene, "Audit") + visit.scene.stack.log("app").read_text()
     assert [one for one in (PAT, PAULA, visit.csn, "Quillfeather") if one in text] == []
+
+
+# --- what Graph does not tell
+
+
+@pytest.mark.feature("F10.1", "F10.4")
+async def test_a_visit_whose_callended_never_comes_is_closed_by_its_attendance_report(visit: Visit) -> None:
+    """Paula goes, comes back and ends the meeting, unheard. After hours of silence the report says when she was there.
+
+    It names no guest, so of Pat nothing but the close itself says that he has left.
+    """
+    scene = visit.scene
+    pat = await visit.joined(None)
+    paula = await visit.joined("paula")
+    assert await visit.shown([CONNECTED], [CONNECTED]) == ([CONNECTED], [CONNECTED])
+    assert await drained(scene) == {}
+    await scene.fault("graph", route="NOTIFY .*", do="lost_event")
+    await visit.did(pat, "admit")
+    for wait, what in ((5, visit.did(paula, "leave")), (2, visit.joined("paula")), (20, visit.over(paula))):
+        scene.move(timedelta(minutes=wait))
+        await what
+    assert (await scene.seen("graph", "notification"))[-1]["event"] == "callEnded"
+    await _silence_until_closed(visit)
+    assert await visit.shown([CONNECTED, DISCONNECTED], [CONNECTED, DISCONNECTED] * 2) == (
+        [CONNECTED, DISCONNECTED],
+        [CONNECTED, DISCONNECTED] * 2,
+    )
+    assert [one["status"] for one in await _asked_for_attendance(visit)] == [200, 200]
+    _, came, _, went, again, over = [moment for kind, moment in await _roster(visit) if kind == "rosterUpdated"]
+    assert await _told(visit, "staff") == [came, went, again, over]
+    assert (await _told(visit, "patient"))[1:] == [_moment(await visit.audit("closed"))]
+    assert await visit.audit("call ended") == []
+    await _nobody_is_left(visit)
+
+
+async def _silence_until_closed(visit: Visit) -> None:
+    """The agenda comes for the visit four hours after its end and not before."""
+    (row,) = await visit.row()
+    for wait, closed in ((CLOSE_AFTER_SILENCE - timedelta(minutes=1), False), (CLOSE_AFTER_SILENCE, True)):
+        visit.scene.move_to(row["end"] + wait)
+        await visit.scene.run_timer("dispatch_due")
+        assert await drained(visit.scene, "upkeep") == {}
+        assert bool(await visit.audit("closed")) == closed
+
+
+async def _nobody_is_left(visit: Visit) -> None:
+    """The visit's rows say so; half an hour later they no longer say who it was."""
+    assert await drained(visit.scene) == {}
+    (row,) = await _known(visit, "visit")
+    told = json.loads(row["visit_sealed"])
+    assert (told["call_ended"], told["call_started"]) == (None, None)
+    assert datetime.fromisoformat(told["closed"]) == _moment(await visit.audit("closed"))
+    people = sorted((one["role"], one["connected"], one["unwritten"]) for one in await _known(visit, "person|"))
+    assert people == [("patient", False, 0), ("staff", False, 0)]
+    visit.scene.move(timedelta(minutes=31))
+    await visit.scene.run_timer("dispatch_due")
+    assert await eventually(lambda: visit.audit("erased"), bool)
+    left = str([await _known(visit, rows) for rows in ("visit", "person|")])
+    assert [one for one in (PAT, PAULA, visit.csn) if one in left] == []
+
+
+async def _known(visit: Visit, rows: str) -> list[dict[str, Any]]:
+    """Rows of the visit whose keys begin like this, opened."""
+    found = [json.loads(line) for line in (await _opened(visit)).splitlines()]
+    return [row for row in found if row["RowKey"].startswith(rows)]
+
+
+async def _asked_for_attendance(visit: Visit) -> list[dict[str, Any]]:
+    """What the connector asked Graph about this meeting's attendance: the list, then a report's records."""
+    asked = await visit.scene.seen("graph", "request")
+    return [one for one in asked if f"/{visit.meeting}/attendanceReports" in one["path"]]
+
+
+async def _roster(visit: Visit) -> list[tuple[str, datetime]]:
+    """What happened in the meeting, told or not, and when."""
+    events = await visit.scene.seen("graph", "roster")
+    mine = [one for one in events if one["meeting"] == visit.meeting]
+    return [(one["event"], datetime.fromisoformat(one["at_call"])) for one in mine]
+
+
+async def _told(visit: Visit, role: str) -> list[datetime]:
+    """When, by the audit, somebody connected and disconnected; every one of it Epic took."""
+    told = [one for one in await visit.audit() if one["role"] == role and one["what"] in {"connected", "disconnected"}]
+    assert {one["detail"] for one in told} == {"ok"}
+    return sorted(_moment([one]) for one in told)
+
+
+def _moment(facts: list[dict[str, Any]]) -> datetime:
+    """When the one fact happened, to the microsecond."""
+    (fact,) = facts
+    day, time = fact["PartitionKey"].rpartition("|")[2], fact["RowKey"].partition("|")[0]
+    return datetime.strptime(f"{day}{time}+0000", "%Y%m%d%H%M%S%f%z")
 
 
 # --- what is forged
