@@ -1,7 +1,8 @@
 """Approval of a connection by the named approver, who signs in to Epic for it."""
 
 import html
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 import azure.functions as func
 from pydantic import Field
@@ -25,6 +26,28 @@ class Attempt(Model):
     authorize_url: str
 
 
+class Progress(Model):
+    """An attempt while it lasts.
+
+    state      waiting (for Epic's sign-in), redeeming, or signed-in: the code can be entered
+    epic_user  who signed in at Epic: the login, or else the FHIR id; kept no longer than the attempt
+    until      when the attempt ends
+    """
+
+    attempt: str
+    state: Literal["waiting", "redeeming", "signed-in"]
+    epic_user: str | None
+    organisation: str
+    fhir_base_url: str
+    until: datetime
+
+
+class Reason(Model):
+    """Why the approver does not agree."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class Confirmation(Model):
     """The code that the page after Epic's sign-in shows."""
 
@@ -36,6 +59,28 @@ async def begin_approval(call: Call) -> Attempt:
     """The approver begins: the answer says where to sign in to Epic."""
     attempt = await approval.begin(call.connection, call.who, deps())
     return Attempt(attempt=attempt.id, authorize_url=attempt.authorize_url)
+
+
+@operation(bp, "GET", "config/connections/{connection}/approvals/{attempt}", roles=APPROVERS)
+async def show_attempt(call: Call) -> Progress:
+    """How far the approver's own attempt is, and who signed in at Epic."""
+    found = await approval.progress(call.connection, call.path["attempt"], call.who, deps())
+    return Progress.model_validate(
+        {
+            "attempt": call.path["attempt"],
+            "state": found.state,
+            "epic_user": found.user,
+            "organisation": found.organisation,
+            "fhir_base_url": found.fhir_base_url,
+            "until": found.until,
+        }
+    )
+
+
+@operation(bp, "POST", "config/connections/{connection}/refusals", roles=APPROVERS, changes=True)
+async def send_back(call: Call, body: Reason) -> Shown:
+    """The approver sends the waiting revision back with a reason; another proposal takes its place."""
+    return shown(await approval.send_back(call.connection, call.etag, body.reason, call.who, deps()))
 
 
 @bp.route("config/epic-callback", methods=["GET"])
@@ -57,6 +102,7 @@ def confirmed(epic: approval.Confirmed) -> func.HttpResponse:
     """What the approver sees after Epic's sign-in; also a warning for somebody who was only sent here."""
     return page(
         "Epic has confirmed your sign-in",
+        f"<p>You are signed in to Epic as <b>{html.escape(epic.user)}</b>, for {html.escape(epic.organisation)}.</p>"
         f"<p>To let the video visit connector use <b>{html.escape(epic.fhir_base_url)}</b>, go back to the connector's "
         f'page, enter this code and press Approve:</p><h2 id="code">{html.escape(epic.code)}</h2>'
         "<p>If you did not begin this yourself, close this page and give the code to nobody.</p>",

@@ -1,5 +1,8 @@
 """The config API: what the operator and the administrators set up."""
 
+import csv
+import io
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,14 +10,17 @@ import azure.functions as func
 from pydantic import Field
 
 from shared import openapi
-from shared.api import ADMINISTRATORS, BOTH, OPERATORS, Call, Page, Paging, operation, paged
+from shared.access import caller
+from shared.api import ADMINISTRATORS, BOTH, Call, Page, Paging, newest_first, operation, paged
 from shared.bootstrap import deps
+from shared.clients.entra import Caller
 from shared.domain import certificates
 from shared.domain.configuration import Shown, app_name, shown
-from shared.domain.connection import Environment, EpicSide, Model, Organisation, OrganisationId, OwnSide
+from shared.domain.connection import Connection, Environment, EpicSide, Model, OrganisationId, OwnSide
+from shared.domain.difference import Differences
 from shared.errors import Code, Refused
 from shared.web import answer, answered
-from shared.workflows import configuration
+from shared.workflows import configuration, history
 
 bp = func.Blueprint()
 _LARGEST_CER = 16_000
@@ -48,26 +54,33 @@ class Suspension(Model):
 
 
 class Changed(Model):
-    """One change of a connection: who did what, and when."""
+    """One change of a connection: who did what, when, and which fields it touched."""
 
+    connection: str
     change: int
     who: str
     did: str
     at: str
+    paths: tuple[str, ...]
+
+
+class Connections(Paging):
+    """Which connections. `mine`: only those that wait for the caller's approval."""
+
+    mine: bool = False
+
+
+class Edited(Model):
+    """What somebody is about to save; a side that is left out stays as it is."""
+
+    epic: EpicSide | None = None
+    own: OwnSide | None = None
 
 
 class Forgotten(Model):
     """How many sign-ins were undone."""
 
     forgotten: int
-
-
-@operation(bp, "PUT", "config/organisations", roles=OPERATORS)
-async def enable_organisation(call: Call, body: Organisation) -> Organisation:
-    """The operator lets an organisation in, or changes its entitlement."""
-    del call
-    await configuration.enable(body, deps())
-    return body
 
 
 @operation(bp, "POST", "config/connections", roles=ADMINISTRATORS, status=201)
@@ -77,10 +90,11 @@ async def add_connection(call: Call, body: NewConnection) -> Shown:
 
 
 @operation(bp, "GET", "config/connections", roles=BOTH)
-async def list_connections(call: Call, query: Paging) -> Page[Shown]:
-    """The connections of the caller's tenant."""
+async def list_connections(call: Call, query: Connections) -> Page[Shown]:
+    """The connections of the caller's tenant, or those of them that wait for the caller's approval."""
     found = await deps().connections.of_tenant(UUID(call.who.tenant))
-    return paged([shown(connection) for connection in found], lambda one: one.id, query)
+    wanted = [shown(one) for one in found if not query.mine or _awaits(one, call.who)]
+    return paged(wanted, lambda one: one.id, query)
 
 
 @operation(bp, "GET", "config/connections/{connection}", roles=BOTH)
@@ -92,8 +106,44 @@ async def show_connection(call: Call) -> Shown:
 @operation(bp, "GET", "config/connections/{connection}/history", roles=BOTH)
 async def show_history(call: Call, query: Paging) -> Page[Changed]:
     """Who changed or approved what, and when."""
-    rows = await configuration.history(call.connection, deps())
-    return paged([Changed.model_validate(row) for row in rows], lambda one: f"{one.change:08d}", query)
+    changes = await history.of_connection(call.connection, deps())
+    return paged([Changed(**asdict(change)) for change in changes], lambda one: f"{one.change:08d}", query)
+
+
+@operation(bp, "GET", "config/history", roles=BOTH)
+async def show_all_history(call: Call, query: Paging) -> Page[Changed]:
+    """The same for all connections of the tenant, newest first; removed ones are in it."""
+    changes = await history.of_tenant(call.who, deps())
+    return newest_first([Changed(**asdict(change)) for change in changes], _when, query)
+
+
+@bp.route("config/history.csv", methods=["GET"])
+@answered
+async def export_history(req: func.HttpRequest) -> func.HttpResponse:
+    """The whole history of the tenant as a file, newest first."""
+    who = await caller(req, *BOTH)
+    changes = [Changed(**asdict(change)) for change in await history.of_tenant(who, deps())]
+    headers = {"Content-Disposition": 'attachment; filename="history.csv"', "Cache-Control": "no-store"}
+    text = _csv(sorted(changes, key=_when, reverse=True))
+    return func.HttpResponse(text, headers=headers, mimetype="text/csv", charset="utf-8")
+
+
+@operation(bp, "GET", "config/connections/{connection}/difference", roles=BOTH)
+async def show_difference(call: Call) -> Differences:
+    """How the revision that waits differs from what serves, and what was applied since the last approval."""
+    return await configuration.differences(call.connection, deps())
+
+
+@operation(bp, "POST", "config/connections/{connection}/difference", roles=BOTH)
+async def preview_difference(call: Call, body: Edited) -> Differences:
+    """What would wait for approval and what would apply at once, if this were saved. Changes nothing."""
+    return configuration.would_differ(call.connection, body.epic, body.own)
+
+
+@operation(bp, "DELETE", "config/connections/{connection}", roles=ADMINISTRATORS, changes=True, status=204)
+async def remove_connection(call: Call) -> None:
+    """Remove a connection at once and for good; its history stays."""
+    await configuration.remove(call.connection, call.etag, call.who, deps())
 
 
 @operation(bp, "PUT", "config/connections/{connection}/epic", roles=BOTH, changes=True)
@@ -182,3 +232,22 @@ async def show_openapi(req: func.HttpRequest) -> func.HttpResponse:
     del req
     document: dict[str, Any] = openapi.document(deps().settings.public_url)
     return answer(document)
+
+
+def _awaits(connection: Connection, who: Caller) -> bool:
+    """A revision waits for this person's approval."""
+    waits = connection.pending is not None and connection.pending.state == "needs-approval"
+    return waits and str(connection.own.approver.oid) == who.user
+
+
+def _when(change: Changed) -> str:
+    return f"{change.at}|{change.connection}|{change.change:08d}"
+
+
+def _csv(changes: list[Changed]) -> str:
+    """Every cell is ours: ids, times, fixed words and names of fields."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(Changed.model_fields)
+    rows.writerows([*change.model_dump(exclude={"paths"}).values(), " ".join(change.paths)] for change in changes)
+    return text.getvalue()

@@ -6,16 +6,27 @@ Each function takes a connection and gives the changed one, or refuses. The acti
 import hashlib
 import re
 import secrets
-from typing import Literal
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.domain.connection import Connection, Environment, EpicSide, Organisation, OwnSide, Pending, PendingState
+from shared.domain.connection import (
+    AppName,
+    Connection,
+    Environment,
+    EpicSide,
+    Organisation,
+    OwnSide,
+    Pending,
+    PendingState,
+    Refusal,
+    SecretSet,
+    SmsSetup,
+)
+from shared.domain.templates import telling
 from shared.errors import Code, Refused
 
-#: Whose secret: one of the three apps at Epic, or the account that writes back by Basic (`user:password`).
-AppName = Literal["provider", "patient", "backend", "write-back"]
 _ID = re.compile(r"[0-9a-f]{32}-[a-z2-7]{8}")
 _APP: TypeAdapter[AppName] = TypeAdapter(AppName)
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -55,6 +66,12 @@ def tenant_of(connection_id: str) -> UUID:
     return UUID(connection_id[:32])
 
 
+def check_texts(sms: SmsSetup, prefix: str = "") -> None:
+    """A template that tells what a visit is about needs the switch that allows it."""
+    if not sms.may_name_department and (paths := [f"{prefix}sms.texts.{path}" for path in telling(sms.texts)]):
+        raise Refused(Code.VALUE_REFUSED, *(f"{path}: names the department, which is not allowed" for path in paths))
+
+
 def drafted(organisation: Organisation, environment: Environment, epic: EpicSide, own: OwnSide) -> Connection:
     """A new connection: nothing serves yet."""
     check_entitlement(organisation, environment)
@@ -70,6 +87,8 @@ def drafted(organisation: Organisation, environment: Environment, epic: EpicSide
 
 def check_entitlement(organisation: Organisation, environment: Environment) -> None:
     """Production is for organisations that the operator let in there: asked at the draft, and again at approval."""
+    if not organisation.enabled:
+        raise Refused(Code.ORGANISATION_OFF)
     if environment == "production" and not organisation.production:
         raise Refused(Code.NOT_ENTITLED)
 
@@ -90,6 +109,13 @@ def approved(connection: Connection) -> Connection:
     return _changed(connection, active=pending.epic, pending=None, revision=connection.revision + 1)
 
 
+def sent_back(connection: Connection, reason: str, who: str, at: datetime) -> Connection:
+    """The approver does not agree: the revision stays to be seen, and waits for another proposal."""
+    pending = _moved(connection, {"needs-approval"}, "refused")
+    refusal = Refusal(reason=reason, who=who, at=at)
+    return _changed(connection, pending=pending.model_copy(update={"refusal": refusal}))
+
+
 def withdrawn(connection: Connection) -> Connection:
     """The pending revision is dropped; the active one never noticed."""
     if connection.pending is None:
@@ -107,7 +133,17 @@ def suspended(connection: Connection, *, stopped: bool) -> Connection:
     return _changed(connection, suspended=stopped)
 
 
-def with_secret(connection: Connection, app: AppName) -> tuple[Connection, str]:
+def switched(connection: Connection, *, off: bool) -> Connection:
+    """As the operator says of the whole organisation."""
+    return _changed(connection, off=off)
+
+
+def ended(connection: Connection) -> Connection:
+    """What history keeps of a connection that is removed: nothing serves or waits any more."""
+    return _changed(connection, active=None, pending=None, secrets=())
+
+
+def with_secret(connection: Connection, app: AppName, who: str, at: datetime) -> tuple[Connection, str]:
     """The connection after one of its apps got a client secret, and the secret's name: the waiting revision's."""
     side = connection.pending.epic if connection.pending else connection.approved
     client_ids = {
@@ -116,7 +152,13 @@ def with_secret(connection: Connection, app: AppName) -> tuple[Connection, str]:
         "backend": side.backend_client_id,
         "write-back": WRITE_BACK,
     }
-    return _changed(connection), secret_name(side, client_ids[app])
+    given = SecretSet(app=app, client_id=client_ids[app], fhir_base_url=side.fhir_base_url, who=who, at=at)
+    others = [one for one in connection.secrets if _for(one) != _for(given)]
+    return _changed(connection, secrets=(*others, given)), secret_name(side, client_ids[app])
+
+
+def _for(secret: SecretSet) -> tuple[str, str]:
+    return secret.client_id, secret.fhir_base_url
 
 
 #: In place of a client id, for the account that writes back by Basic.
@@ -140,6 +182,8 @@ def warnings(connection: Connection) -> list[str]:
             found.append(f"{name}: launches go without PKCE, which Epic knows since August 2019")
         if side and side.authentication == "client_secret":
             found.append(f"{name}: the apps prove themselves by a secret; a signed assertion is safer")
+    if connection.own.sms.may_name_department:
+        found.append("texts: may name the department: whoever sees the phone learns what the visit is about")
     return found
 
 

@@ -28,6 +28,10 @@ class Kind(StrEnum):
     MEETING = "meeting"
     TEXT = "text"
     IDEMPOTENCY = "idempotency"
+    CONSENT = "consent"
+    SHARED_BASE = "shared-base"
+    NUMBER = "number"
+    TRIAL_TEXT = "trial-text"
 
 
 class Lookups:
@@ -53,6 +57,12 @@ class Lookups:
             return None
         return row
 
+    async def all(self, kind: Kind) -> list[Row]:
+        """Every row of a kind of which there are few and which do not expire."""
+        condition = "PartitionKey ge @first and PartitionKey lt @last"
+        rows = self._tables.query(Table.LOOKUPS, condition, first=f"{kind}|", last=f"{kind}}}")
+        return [row async for row in rows]
+
     async def save(self, row: Row) -> None:
         """Write back a row that was read; `Conflict` when it changed."""
         await self._tables.replace(Table.LOOKUPS, row)
@@ -60,6 +70,11 @@ class Lookups:
     async def drop(self, kind: Kind, name: str) -> None:
         """Remove the row."""
         await self._tables.delete(Table.LOOKUPS, *place(kind, name))
+
+    async def end(self, kind: Kind, now: datetime) -> int:
+        """Remove what has expired of one kind, without the days that `expire` leaves; how many."""
+        condition = "PartitionKey ge @first and PartitionKey lt @last and expires lt @now"
+        return await self._tables.sweep(Table.LOOKUPS, condition, first=f"{kind}|", last=f"{kind}}}", now=now)
 
     async def expire(self, now: datetime) -> int:
         """Remove what has expired, the brake's rows too; how many."""

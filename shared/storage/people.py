@@ -38,5 +38,16 @@ class People:
         await self._tables.delete_batch(Table.PEOPLE, partition, keys)
         return len(keys)
 
+    async def forget_all(self, connection: str) -> int:
+        """Forget everybody who ever signed in at a connection; how many EHR users it was.
+
+        A row does not say whose it is: its key does, to who knows the user.
+        """
+        partition = str(tenant_of(connection))
+        rows = self._tables.query(Table.PEOPLE, "PartitionKey eq @tenant", tenant=partition)
+        keys = [row["RowKey"] async for row in rows if row["RowKey"] == self._place(connection, row["user_sealed"])[1]]
+        await self._tables.delete_batch(Table.PEOPLE, partition, keys)
+        return len(keys)
+
     def _place(self, connection: str, user: str) -> tuple[str, str]:
         return str(tenant_of(connection)), self._pseudonyms.of("ehr-user", connection, user)

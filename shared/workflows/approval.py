@@ -13,11 +13,12 @@ Epic's tokens are dropped as soon as they have been checked: the sign-in proves 
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.clients.entra import Caller
 from shared.clients.epic import Credential, Epic, authorize_url
+from shared.clients.epic_tokens import IdToken
 from shared.clients.oauth import pkce
 from shared.clock import Clock
 from shared.domain import configuration
@@ -26,9 +27,13 @@ from shared.errors import Code, Refused
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.tables import Conflict, Row
+from shared.workflows import fhir_bases
 
 _TIME_TO_SIGN_IN = timedelta(minutes=15)
-_SCOPE = "openid fhirUser launch"
+#: `profile` for the name the approver has at Epic, which they are shown once and nobody keeps.
+SCOPE = "openid profile fhirUser launch"
+#: An EHR's own names; longer ones are cut for the page.
+_LONGEST_NAME = 200
 #: Letters and digits that are not taken for one another; eight of them are good for a quarter of an hour.
 _LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 
@@ -59,10 +64,26 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What the person who signed in at Epic sees: which Epic is to be joined, and the code that approves it."""
+    """What the person who signed in at Epic sees: who they are there, what is to be joined, and the approving code."""
 
+    user: str = field(repr=False)
+    organisation: str
     fhir_base_url: str
     code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An attempt as its approver may see it, for as long as it lasts. `user`: who signed in at Epic, once somebody has.
+
+    state   waiting for Epic's sign-in, redeeming what it brought, or signed-in: the code can be entered
+    """
+
+    state: str
+    user: str | None = field(repr=False)
+    organisation: str
+    fhir_base_url: str
+    until: datetime
 
 
 async def begin(connection: Connection, who: Caller, deps: Deps) -> Attempt:
@@ -89,7 +110,7 @@ async def begin(connection: Connection, who: Caller, deps: Deps) -> Attempt:
         endpoints,
         client_id=pending.provider_client_id,
         redirect_uri=deps.epic_callback,
-        scope=_SCOPE,
+        scope=SCOPE,
         state=f"{attempt}.{secret}",
         aud=pending.fhir_base_url,
         challenge=proof.challenge if pending.pkce else None,
@@ -122,15 +143,34 @@ async def arrive(state: str, code: str, deps: Deps) -> Confirmed:
     )
     if tokens.id is None or tokens.id.kind != "Practitioner":
         raise Refused(Code.SIGN_IN_REFUSED)
-    return Confirmed(epic.fhir_base_url, await _answered(state, deps))
+    organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
+    user = _name(tokens.id)
+    return Confirmed(user, organisation.name, epic.fhir_base_url, await _answered(state, user, deps))
+
+
+async def progress(connection: Connection, attempt: str, who: Caller, deps: Deps) -> Progress:
+    """How far an attempt is; only for who began it, on the revision that still waits."""
+    epic = _waiting(connection, who)
+    row = await _own(connection, attempt, who, deps)
+    if row["change"] != connection.change:
+        raise Refused(Code.WRONG_STATE, "attempt")
+    organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
+    user = row.get("user_sealed")
+    return Progress(row["state"], user, organisation.name, epic.fhir_base_url, row["expires"])
+
+
+async def send_back(connection: Connection, etag: str, reason: str, who: Caller, deps: Deps) -> Connection:
+    """The approver does not agree; what serves goes on serving."""
+    _waiting(connection, who)
+    changed = configuration.sent_back(connection, reason, who.user, deps.clock.now())
+    await deps.connections.save(changed, etag, who=who.user, did="refused", at=deps.clock.now())
+    return changed
 
 
 async def finish(connection: Connection, etag: str, attempt: str, code: str, who: Caller, deps: Deps) -> Connection:
     """Approve: the same person, the same revision, after Epic has said yes where that person could see it."""
     _waiting(connection, who)
-    row = await deps.lookups.find(Kind.APPROVAL, attempt)
-    if row is None or row["target"] != connection.id or row["who"] != who.user:
-        raise Refused(Code.NOT_FOUND)
+    row = await _own(connection, attempt, who, deps)
     if row["state"] != "signed-in" or row["change"] != connection.change:
         raise Refused(Code.WRONG_STATE, "attempt")
     if not hmac.compare_digest(row["code_sealed"].encode(), code.replace("-", "").upper().encode()):
@@ -139,7 +179,16 @@ async def finish(connection: Connection, etag: str, attempt: str, code: str, who
     approved = configuration.approved(connection)
     await deps.connections.save(approved, etag, who=who.user, did="approved", at=deps.clock.now())
     await deps.lookups.drop(Kind.APPROVAL, attempt)
+    await fhir_bases.free(connection, approved, deps)
     return approved
+
+
+async def _own(connection: Connection, attempt: str, who: Caller, deps: Deps) -> Row:
+    """The row of an attempt that this person began at this connection."""
+    row = await deps.lookups.find(Kind.APPROVAL, attempt)
+    if row is None or row["target"] != connection.id or row["who"] != who.user:
+        raise Refused(Code.NOT_FOUND)
+    return row
 
 
 async def _entitled(connection: Connection, deps: Deps) -> None:
@@ -165,10 +214,15 @@ async def _attempt_of(state: str, deps: Deps) -> Row:
     return row
 
 
-async def _answered(state: str, deps: Deps) -> str:
+async def _answered(state: str, user: str, deps: Deps) -> str:
     row = await deps.lookups.find(Kind.APPROVAL, state.partition(".")[0])
     if row is None:
         raise Refused(Code.LAUNCH_STALE)
     code = "".join(secrets.choice(_LETTERS) for _ in range(8))
-    await deps.lookups.save(row | {"state": "signed-in", "code_sealed": code})
+    await deps.lookups.save(row | {"state": "signed-in", "code_sealed": code, "user_sealed": user})
     return f"{code[:4]}-{code[4:]}"
+
+
+def _name(who: IdToken) -> str:
+    """The login that Epic knows the person by, else their FHIR id: no record of Epic is read for it (F3.2)."""
+    return (who.preferred_username or who.subject)[:_LONGEST_NAME]

@@ -1,6 +1,6 @@
 """Set-up: what an operator and an administrator do, step by step."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -8,28 +8,27 @@ from shared.clients.entra import Caller
 from shared.clients.epic import Epic
 from shared.clients.outbound import Outbound
 from shared.clock import Clock
-from shared.domain import configuration, phone
+from shared.domain import configuration, difference, phone
 from shared.domain.connection import (
+    AppName,
     Connection,
     EngineCertificate,
     Environment,
     EpicSide,
-    Organisation,
     OwnSide,
     WriteBack,
 )
+from shared.domain.difference import Differences
 from shared.errors import Code, Refused
 from shared.messages import UpkeepOrder
 from shared.storage.connections import Connections
-from shared.storage.lookups import Kind, Lookups
+from shared.storage.lookups import Lookups
+from shared.storage.orders import Orders
 from shared.storage.people import People
 from shared.storage.queues import Queues
 from shared.storage.sealing import Pseudonyms
-from shared.storage.tables import Conflict, Row
 from shared.telemetry import outcome
-
-#: A claim is followed by its connection's row within one request.
-_SAVED_WITHIN = timedelta(minutes=10)
+from shared.workflows import fhir_bases, numbers
 
 
 class Deps(Protocol):
@@ -51,6 +50,8 @@ class Deps(Protocol):
     def pseudonyms(self) -> Pseudonyms: ...
     @property
     def people(self) -> People: ...
+    @property
+    def orders(self) -> Orders: ...
 
 
 async def read(connection_id: str, who: Caller, deps: Deps) -> tuple[Connection, str]:
@@ -69,33 +70,76 @@ async def draft(
     Certificates have their own door; none comes in with the draft.
     """
     organisation = await deps.connections.organisation(UUID(who.tenant), organisation_id)
+    configuration.check_texts(own.sms, "own.")
+    await numbers.check_link(organisation.tenant, own.sms.number, deps)
     unpinned = own.model_copy(update={"certificates": ()})
     connection = configuration.drafted(organisation, environment, epic, unpinned)
-    await _claim_base(connection.id, epic, deps)
+    await fhir_bases.claim(connection, epic.fhir_base_url, deps)
     await _save(connection, None, "drafted", who, deps)
     return connection
 
 
 async def propose(connection: Connection, etag: str, epic: EpicSide, who: Caller, deps: Deps) -> Connection:
     """Ask Epic's side to become something else; what serves goes on serving."""
-    await _claim_base(connection.id, epic, deps)
+    await fhir_bases.claim(connection, epic.fhir_base_url, deps)
     changed = configuration.proposed(connection, epic)
     try:
         await _save(changed, etag, "proposed", who, deps)
     except Refused:  # somebody else was faster: what only this proposal claimed is free again
-        current, _ = await deps.connections.find(connection.id)
-        await _free_bases(changed, current, deps)
+        await fhir_bases.free(changed, await _current(connection, deps), deps)
         raise
-    await _free_bases(connection, changed, deps)
+    await fhir_bases.free(connection, changed, deps)
     return changed
+
+
+async def _current(connection: Connection, deps: Deps) -> Connection | None:
+    try:
+        found, _ = await deps.connections.find(connection.id)
+    except Refused:  # removed meanwhile
+        return None
+    return found
 
 
 async def withdraw(connection: Connection, etag: str, who: Caller, deps: Deps) -> Connection:
     """Drop what waits."""
     changed = configuration.withdrawn(connection)
     await _save(changed, etag, "withdrawn", who, deps)
-    await _free_bases(connection, changed, deps)
+    await fhir_bases.free(connection, changed, deps)
     return changed
+
+
+async def remove(connection: Connection, etag: str, who: Caller, deps: Deps) -> None:
+    """Take a connection away, at once: it serves nobody, its secrets are gone, its base URL is free.
+
+    Its history stays, and so does what it did, until its time is over. Work that is still planned for it finds no
+    connection and ends.
+    """
+    await deps.people.forget_all(connection.id)
+    await deps.connections.remove(configuration.ended(connection), etag, who=who.user, at=deps.clock.now())
+    await fhir_bases.free(connection, None, deps)
+    outcome("connection removed", connection=connection.id, by=who.user)
+
+
+async def differences(connection: Connection, deps: Deps) -> Differences:
+    """What the approver is asked to agree to, and what of the own side has changed since the last approval."""
+    rows = await deps.connections.history(connection)
+    last = next((row for row in reversed(rows) if row["did"] == "approved"), rows[0])
+    before = Connection.model_validate_json(last["settings"])
+    at_once = difference.between("own", before.own, connection.own)
+    return Differences(waits=difference.waiting(connection), at_once=at_once)
+
+
+def would_differ(connection: Connection, epic: EpicSide | None, own: OwnSide | None) -> Differences:
+    """What would wait for the approver, and what would apply at once, if this were saved."""
+    saved = _kept(connection, own) if own else connection.own
+    at_once = difference.between("own", connection.own, saved)
+    return Differences(waits=difference.waiting(connection, epic), at_once=at_once)
+
+
+def _kept(connection: Connection, own: OwnSide) -> OwnSide:
+    """An own side as it is saved: certificates and the allow-list have doors of their own and stay as they are."""
+    sms = own.sms.model_copy(update={"allow_list": connection.own.sms.allow_list})
+    return own.model_copy(update={"certificates": connection.own.certificates, "sms": sms})
 
 
 async def validate(connection: Connection, etag: str, who: Caller, deps: Deps) -> Connection:
@@ -123,10 +167,11 @@ async def _judge(sink: WriteBack, deps: Deps) -> None:
 
 
 async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Caller, deps: Deps) -> Connection:
-    """Change what applies at once. Certificates and the allow-list have doors of their own and stay as they are."""
-    sms = own.sms.model_copy(update={"allow_list": connection.own.sms.allow_list})
-    kept = {"certificates": connection.own.certificates, "sms": sms}
-    changed = configuration.with_own_side(connection, own.model_copy(update=kept))
+    """Change what applies at once. A number that is linked already may stay."""
+    configuration.check_texts(own.sms)
+    if own.sms.number != connection.own.sms.number:
+        await numbers.check_link(connection.tenant, own.sms.number, deps)
+    changed = configuration.with_own_side(connection, _kept(connection, own))
     await _save(changed, etag, "own side changed", who, deps)
     if connection.own.sms.reminders != own.sms.reminders:
         await deps.queues.put(_replan(changed, deps))
@@ -155,10 +200,10 @@ async def set_certificates(
 
 
 async def set_secret(
-    connection: Connection, etag: str, app: configuration.AppName, secret: str, who: Caller, deps: Deps
+    connection: Connection, etag: str, app: AppName, secret: str, who: Caller, deps: Deps
 ) -> Connection:
     """Keep the client secret of one of the apps; the history says who gave it, nothing shows it."""
-    changed, name = configuration.with_secret(connection, app)
+    changed, name = configuration.with_secret(connection, app, who.user, deps.clock.now())
     await _save(changed, etag, f"secret of {app} set", who, deps)
     await deps.connections.keep_secret(connection, name, secret)
     return changed
@@ -204,59 +249,5 @@ async def suspend(connection: Connection, etag: str, who: Caller, deps: Deps, *,
     return changed
 
 
-async def enable(organisation: Organisation, deps: Deps) -> None:
-    """The operator lets an organisation in."""
-    await deps.connections.enable(organisation)
-
-
-async def history(connection: Connection, deps: Deps) -> list[dict[str, str | int]]:
-    """Who did what and when, oldest first."""
-    rows = await deps.connections.history(connection)
-    return [
-        {"change": int(row["RowKey"].rpartition("|")[2]), "who": row["who"], "did": row["did"], "at": _iso(row["at"])}
-        for row in rows
-    ]
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()
-
-
 async def _save(connection: Connection, etag: str | None, did: str, who: Caller, deps: Deps) -> None:
     await deps.connections.save(connection, etag, who=who.user, did=did, at=deps.clock.now())
-
-
-async def _claim_base(connection_id: str, epic: EpicSide, deps: Deps) -> None:
-    base, now = epic.fhir_base_url, deps.clock.now()
-    if await deps.lookups.claim(Kind.FHIR_BASE, base, connection_id, at=now):
-        return
-    row = await deps.lookups.find(Kind.FHIR_BASE, base)
-    if row and row["target"] == connection_id:
-        return
-    if row is None or not await _abandoned(row, base, now, deps):
-        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
-    try:
-        await deps.lookups.save(row | {"target": connection_id, "at": now})
-    except Conflict:
-        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url") from None
-
-
-async def _abandoned(row: Row, base: str, now: datetime, deps: Deps) -> bool:
-    """True for a claim whose connection was never saved with it: storage failed, or the process died in between."""
-    if now - row["at"] < _SAVED_WITHIN:
-        return False
-    try:
-        holder, _ = await deps.connections.find(row["target"])
-    except Refused:
-        return True
-    return base not in _bases(holder)
-
-
-async def _free_bases(before: Connection, after: Connection, deps: Deps) -> None:
-    for base in _bases(before) - _bases(after):
-        await deps.lookups.drop(Kind.FHIR_BASE, base)
-
-
-def _bases(connection: Connection) -> set[str]:
-    sides = (connection.active, connection.pending and connection.pending.epic)
-    return {side.fhir_base_url for side in sides if side}

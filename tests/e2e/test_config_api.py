@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import world
 from sandbox.demo.api import Answer, call, change
+from sandbox.demo.rows import all_opened
 from sandbox.demo.scene import Scene
 from sandbox.demo.steps.set_up import ORGANISATION, epic_side, own_side
 from tests.e2e.conftest import add, approve, begin, finish, follow, free_base, sign_in_to_epic
@@ -74,17 +75,20 @@ async def test_without_a_token_nothing_answers(draft: Scene):
         refused(await call(draft, None, method, at(draft, path), body), 401, "token-missing")
 
 
+@pytest.mark.feature("F1.12", "F2.11")
 async def test_an_approver_may_look_but_not_administer(draft: Scene):
     assert (await read(draft, "ana")).status == 200
     for method, path, body in (("PUT", "/own", own_side()), ("PUT", "/suspension", {"suspended": True})):
         refused(await change(draft, "ana", method, path, body), 403, "role-missing")
 
 
+@pytest.mark.feature("F1.12")
 async def test_an_administrator_cannot_approve(draft: Scene):
     await change(draft, "adam", "POST", "/validation")
     refused(await begin(draft, "adam"), 403, "role-missing")
 
 
+@pytest.mark.feature("F13.5")
 async def test_only_the_operators_own_tenant_enables_an_organisation(scene: Scene):
     token = await minted(scene, kind="user", user="adam", claims={"roles": ["Operator"]})
     refused(await send(scene, token, "PUT", "/config/organisations", ORGANISATION), 403, "role-missing")
@@ -378,6 +382,7 @@ async def test_a_base_url_that_is_no_plain_https_address_is_refused(draft: Scene
     assert "plover" not in json.dumps(answer.body)
 
 
+@pytest.mark.feature("F2.6")
 async def test_one_base_url_belongs_to_one_connection_however_it_is_spelt(draft: Scene):
     scheme, _, rest = epic_side(draft)["fhir_base_url"].partition("://")
     host, _, path = rest.partition("/")
@@ -399,12 +404,14 @@ async def test_a_base_url_that_is_given_up_is_free_again(draft: Scene):
     refused(back, 409, "fhir-base-taken")
 
 
+@pytest.mark.feature("F2.10")
 async def test_a_server_without_smart_launch_is_named(draft: Scene):
     other = draft.plan.urls["epic"] + world.EPIC_INSTANCES["test"]
     for url in (f"{other}/api/FHIR/DSTU2/nothing", f"{draft.plan.urls['acs']}/api/FHIR/R4"):
         refused(await based(draft, url), 422, "fhir-base-invalid")
 
 
+@pytest.mark.feature("F2.10")
 async def test_a_server_from_before_smart_configuration_is_found_by_its_capability_statement(draft: Scene):
     instance = f"{draft.plan.urls['epic']}/_sandbox/instances/test"
     alias = epic_side(draft)["fhir_base_url"].replace("/R4", "/DSTU2")
@@ -454,6 +461,24 @@ async def test_nothing_is_approved_before_the_sign_in_to_epic(draft: Scene):
     assert (approved.status, approved.body["revision"], approved.body["pending"]) == (200, 1, None)
 
 
+@pytest.mark.feature("F3.2")
+async def test_the_sign_in_reads_nothing_and_leaves_nobodys_name_or_id(draft: Scene):
+    """What stays is that somebody of this Epic signed in, and who of Entra approved."""
+    read_before = await draft.seen("epic", "fhir")
+    await validated(draft)
+    attempt = await begin(draft)
+    scopes = parse_qs(urlsplit(attempt.body["authorize_url"]).query)["scope"][0].split()
+    assert set(scopes) <= {"launch", "openid", "fhirUser", "profile"}
+    await follow(draft, await sign_in_to_epic(draft, attempt.body["authorize_url"]))
+    assert (await finish(draft, attempt)).status == 200
+    assert await draft.seen("epic", "fhir") == read_before
+    ana = world.EPIC_USERS["ana"]
+    resting = [await all_opened(draft, table) for table in ("Connections", "Lookups")]
+    kept = [row for row in "\n".join(resting).splitlines() if draft.facts["connection"] in row]
+    assert kept
+    assert [one for one in (ana.fhir_id, ana.login, ana.password) if one in "".join(kept)] == []
+
+
 async def test_the_sign_in_carries_pkce_nonce_and_audience(draft: Scene):
     await validated(draft)
     query = parse_qs(urlsplit((await begin(draft)).body["authorize_url"]).query)
@@ -480,6 +505,7 @@ async def test_a_clinician_who_is_sent_the_approvers_link_approves_nothing(draft
     assert (await call(draft, "ana", "POST", path, {"code": code.lower().replace("-", "")})).status == 200
 
 
+@pytest.mark.feature("F3.1")
 async def test_another_approver_of_the_tenant_cannot_use_the_attempt(draft: Scene):
     await validated(draft)
     attempt = await begin(draft)
@@ -491,6 +517,7 @@ async def test_another_approver_of_the_tenant_cannot_use_the_attempt(draft: Scen
     assert (await finish(draft, attempt)).status == 200
 
 
+@pytest.mark.feature("F3.1")
 async def test_who_stops_being_the_approver_approves_nothing(draft: Scene):
     await validated(draft)
     attempt = await begin(draft)
@@ -500,16 +527,22 @@ async def test_who_stops_being_the_approver_approves_nothing(draft: Scene):
     refused(await finish(draft, attempt), 403, "not-the-approver")
 
 
-@pytest.mark.feature("F1.8", "F2.7")
+@pytest.mark.feature("F1.8", "F1.10", "F2.7", "F3.3")
 async def test_an_administrator_may_be_the_named_approver_if_the_role_is_there_too(draft: Scene):
     adam = {"oid": world.USERS["adam"].oid, "upn": world.USERS["adam"].upn}
     await change(draft, "adam", "PUT", "/own", own_side() | {"approver": adam})
     await validated(draft)
     refused(await begin(draft, "adam"), 403, "role-missing")
     both = await minted(draft, kind="user", user="adam", claims={"roles": ["ConfigAdmin", "Approver"]})
-    assert (await send(draft, both, "POST", at(draft, "/approvals"))).status == 201
+    attempt = await send(draft, both, "POST", at(draft, "/approvals"))
+    assert attempt.status == 201
+    path = at(draft, f"/approvals/{attempt.body['attempt']}")
+    refused(await send(draft, both, "POST", path, {"code": "AAAA-AAAA"}), 409, "wrong-state")
+    await follow(draft, await sign_in_to_epic(draft, attempt.body["authorize_url"]))
+    assert (await send(draft, both, "POST", path, {"code": draft.facts["code"]})).status == 200
 
 
+@pytest.mark.feature("F3.6")
 async def test_what_was_changed_meanwhile_is_not_what_was_signed_in_for(draft: Scene):
     await validated(draft)
     attempt = await begin(draft)
@@ -521,6 +554,7 @@ async def test_what_was_changed_meanwhile_is_not_what_was_signed_in_for(draft: S
     assert (await read(draft)).body["active"] is None
 
 
+@pytest.mark.feature("F3.6")
 async def test_a_change_after_the_sign_in_needs_another_sign_in(draft: Scene):
     await validated(draft)
     attempt = await begin(draft)
@@ -573,6 +607,7 @@ async def test_a_strangers_redirect_is_refused(draft: Scene, state: str):
     assert (await follow(draft, await sign_in_to_epic(draft, attempt.body["authorize_url"])))[0] == 200
 
 
+@pytest.mark.feature("F14.3")
 async def test_an_epic_that_says_no_is_no_approval(draft: Scene):
     status, page = await follow(draft, draft.plan.urls["app"] + "/config/epic-callback?error=access_denied&state=x")
     assert (status, "sign-in-refused" in page) == (403, True)
@@ -608,6 +643,7 @@ async def test_the_active_revision_serves_while_the_next_waits(connection: Scene
     refused(await change(connection, "adam", "DELETE", "/pending"), 409, "wrong-state")
 
 
+@pytest.mark.feature("F3.6")
 async def test_a_second_approval_replaces_the_first_in_one_write(connection: Scene):
     await change(
         connection, "adam", "PUT", "/epic", epic_side(connection) | {"accepted_iss": ["https://alias.example"]}
@@ -630,7 +666,7 @@ async def test_an_attempt_does_not_last(draft: Scene):
 # --- public keys
 
 
-@pytest.mark.feature("F1.10")
+@pytest.mark.feature("F13.2")
 async def test_each_environment_has_its_own_public_keys(scene: Scene):
     sets = {}
     for environment in ("test", "production"):

@@ -1,0 +1,117 @@
+"""Whose a FHIR base URL is: one connection's, unless the operator lets a network share it (F1.13)."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from shared.clock import Clock
+from shared.domain.connection import Connection
+from shared.domain.onboarding import SharedBase
+from shared.errors import Code, Refused
+from shared.storage.connections import Connections
+from shared.storage.lookups import Kind, Lookups
+from shared.storage.tables import Conflict, Row
+
+#: A claim is followed by its connection's row within one request.
+_SAVED_WITHIN = timedelta(minutes=10)
+
+
+class Deps(Protocol):
+    """What claims need of the process."""
+
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def lookups(self) -> Lookups: ...
+    @property
+    def clock(self) -> Clock: ...
+
+
+async def claim(connection: Connection, base: str, deps: Deps) -> None:
+    """Make a base URL this connection's, before the connection's row says so. Refuses one that is another's."""
+    name, now = await _name(connection, base, deps), deps.clock.now()
+    if await deps.lookups.claim(Kind.FHIR_BASE, name, connection.id, at=now):
+        return
+    row = await deps.lookups.find(Kind.FHIR_BASE, name)
+    if row and row["target"] == connection.id:
+        return
+    if row is None or not await _abandoned(row, base, now, deps):
+        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
+    try:
+        await deps.lookups.save(row | {"target": connection.id, "at": now})
+    except Conflict:
+        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url") from None
+
+
+async def free(before: Connection, after: Connection | None, deps: Deps) -> None:
+    """Let go of the base URLs that a connection names no longer; None: it is no more."""
+    for base in _bases(before) - (_bases(after) if after else set()):
+        for name in (base, _childs(before.tenant, base)):
+            row = await deps.lookups.find(Kind.FHIR_BASE, name)
+            if row and row["target"] == before.id:
+                await deps.lookups.drop(Kind.FHIR_BASE, name)
+
+
+async def share(base: SharedBase, deps: Deps) -> None:
+    """The operator names who may use a base URL; without children it is shared no longer.
+
+    Connections that stand on it already stay.
+    """
+    if base.children:
+        children = json.dumps([str(child) for child in base.children])
+        await deps.lookups.put(
+            Kind.SHARED_BASE,
+            base.fhir_base_url,
+            str(base.parent),
+            base=base.fhir_base_url,
+            environment=base.environment,
+            children=children,
+        )
+    else:
+        await deps.lookups.drop(Kind.SHARED_BASE, base.fhir_base_url)
+
+
+async def shared(deps: Deps) -> list[SharedBase]:
+    """Every base URL that is shared."""
+    return [_shared(row) for row in await deps.lookups.all(Kind.SHARED_BASE)]
+
+
+async def _name(connection: Connection, base: str, deps: Deps) -> str:
+    """Under this name the claim stands: a child's beside its parent's."""
+    row = await deps.lookups.find(Kind.SHARED_BASE, base)
+    if row is None:
+        return base
+    allowed = _shared(row)
+    if not allowed.admits(connection):
+        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
+    return base if connection.tenant == allowed.parent else _childs(connection.tenant, base)
+
+
+def _childs(tenant: UUID, base: str) -> str:
+    return f"{base}|{tenant}"
+
+
+def _shared(row: Row) -> SharedBase:
+    return SharedBase(
+        fhir_base_url=row["base"],
+        environment=row["environment"],
+        parent=UUID(row["target"]),
+        children=tuple(UUID(child) for child in json.loads(row["children"])),
+    )
+
+
+async def _abandoned(row: Row, base: str, now: datetime, deps: Deps) -> bool:
+    """True for a claim whose connection was never saved with it: storage failed, or the process died in between."""
+    if now - row["at"] < _SAVED_WITHIN:
+        return False
+    try:
+        holder, _ = await deps.connections.find(row["target"])
+    except Refused:
+        return True
+    return base not in _bases(holder)
+
+
+def _bases(connection: Connection) -> set[str]:
+    sides = (connection.active, connection.pending and connection.pending.epic)
+    return {side.fhir_base_url for side in sides if side}
