@@ -79,7 +79,7 @@ async def everything(scene: Scene) -> list[str]:
     return sorted(map(str, found))
 
 
-@pytest.mark.feature("F8.2", "F8.4")
+@pytest.mark.feature("F5.13", "F8.2", "F8.4")
 async def test_the_link_shows_when_the_visit_is_and_its_button_leads_into_the_same_meeting(texting: Scene):
     start, number = soon(texting), csn()
     await book(texting, number, start)
@@ -175,6 +175,7 @@ async def test_a_cancelled_visit_is_told_as_such_and_cannot_be_joined(texting: S
     assert not [one for one in await visits(texting) if await people(texting, one["PartitionKey"])]
 
 
+@pytest.mark.feature("F5.13")
 async def test_the_link_follows_an_appointment_that_was_replaced_by_another(texting: Scene):
     start, older, newer = soon(texting), csn(), csn()
     later = start + timedelta(minutes=15)

@@ -40,7 +40,7 @@ NOTHING = ["csn", "sessionId", "externalId", "departmentId", "fname", "lname"]
 # --- the way in
 
 
-@pytest.mark.feature("F7.1", "F7.3")
+@pytest.mark.feature("F7.1", "F7.3", "F12.9")
 async def test_a_provider_signs_in_once_and_is_then_taken_straight_to_teams(clinic: Scene):
     first, second = csn(), csn()
     await book(clinic, first)
@@ -151,6 +151,7 @@ async def test_who_may_frame_the_launch_page_is_the_hospitals_setting_and_no_oth
 # --- which visit
 
 
+@pytest.mark.feature("F4.12")
 async def test_without_context_the_visit_is_read_from_epics_own_nonconforming_appointment(clinic: Scene):
     """epic.md 3.5: the stand-in answers as Epic's example does, with what FHIR does not allow."""
     await book(clinic, number := csn())
@@ -170,12 +171,14 @@ async def test_without_context_and_appointment_the_encounter_says_which_visit_it
     assert len(await visits(clinic)) == 1
 
 
+@pytest.mark.feature("F4.12")
 async def test_a_launch_that_names_no_visit_is_refused_kindly(clinic: Scene):
     await book(clinic, number := csn())
     page = await launched(clinic, "pat", number, omit=[*NOTHING, "appointment", "encounter"])
     assert (page.status, code(page)) == (404, "visit-unknown")
 
 
+@pytest.mark.feature("F4.12")
 async def test_a_visit_of_somebody_else_is_none_of_the_patients(clinic: Scene):
     """F4.12: what is read must be linked to who launched."""
     pats, mos = csn(), csn()
@@ -282,6 +285,7 @@ async def test_a_launch_that_names_no_conference_joins_the_group_its_visit_belon
         assert (await pat.launch("pat", number, omit=["sessionId"])).url == there.url
 
 
+@pytest.mark.feature("F9.1")
 async def test_a_group_wins_over_a_meeting_made_ahead_that_nobody_used(clinic: Scene):
     start = siu.whole_minute(clinic.now() + timedelta(minutes=20))
     number, conference = csn(), csn()

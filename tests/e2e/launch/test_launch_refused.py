@@ -15,6 +15,7 @@ from sandbox.demo.api import call, change
 from sandbox.demo.browser import Browser, Page
 from sandbox.demo.scene import Scene
 from tests.e2e.launch.launching import (
+    CONTEXT,
     announce,
     book,
     browsers,
@@ -83,12 +84,28 @@ async def test_an_epic_that_was_not_approved_begins_nothing(clinic: Scene, iss: 
             assert page.cookies == ()
 
 
+@pytest.mark.feature("F3.5")
 async def test_another_base_of_the_same_epic_is_refused_until_it_is_approved(clinic: Scene):
     await book(clinic, number := csn())
     page = await launched(clinic, "pat", number, iss="DSTU2")
     await refused(clinic, page, 403, "issuer-unknown")
 
 
+@pytest.mark.feature("F13.2", "F14.5", "F14.7")
+async def test_a_test_record_that_stands_in_the_production_epic_launches_nobody(clinic: Scene):
+    app = world.EPIC_APPS["production", "patient"]
+    record = {
+        "instance": "production",
+        "role": "patient",
+        "launch_url": launch_url(clinic, "patient"),
+        "client_id": app,
+    }
+    await control(clinic, "epic", "POST", "fdi", record | {"context": CONTEXT.format(session="%CSN%")})
+    await book(clinic, number := csn(), instance="production")
+    await refused(clinic, await launched(clinic, "pat", number, instance="production"), 403, "issuer-unknown")
+
+
+@pytest.mark.feature("F3.6")
 async def test_a_connection_that_is_not_approved_or_suspended_launches_nobody(draft: Scene):
     url = f"{launch_url(draft, 'patient')}?{urlencode({'iss': ELSEWHERE, 'launch': 'x'})}"
     async with browsers(draft, 1) as (pat,):
@@ -290,6 +307,7 @@ async def test_without_a_true_id_token_nobody_comes_in(clinic: Scene, options: d
     await refused(clinic, await launched(clinic, "pat", number), 502, "epic-refused")
 
 
+@pytest.mark.feature("F4.12")
 async def test_a_patient_cannot_come_in_as_a_provider(clinic: Scene):
     """Epic itself refuses; and where a hospital's Epic would not, the id_token says who it is."""
     await book(clinic, number := csn())
@@ -305,6 +323,7 @@ async def test_a_patient_cannot_come_in_as_a_provider(clinic: Scene):
     await refused(clinic, await launched(clinic, "pat", number), 403, "launch-role")
 
 
+@pytest.mark.feature("F4.12")
 async def test_a_provider_cannot_come_in_as_a_patient(clinic: Scene):
     await book(clinic, number := csn())
     app = world.EPIC_APPS["test", "patient"]
@@ -408,6 +427,7 @@ async def test_a_patients_ticket_opens_no_sign_in_and_ends_after_two_hours(clini
 # --- what stays behind
 
 
+@pytest.mark.feature("F12.2", "F12.10")
 async def test_no_launch_leaves_names_numbers_or_tokens_in_logs_rows_cookies_or_pages(clinic: Scene):
     await own_changed(clinic, {"organisers": [world.USERS["rooms"].oid]})
     start = siu.whole_minute(clinic.now() + timedelta(minutes=10))
