@@ -13,6 +13,9 @@ param location string = resourceGroup().location
 @description('Where browsers, Epic and Event Grid reach the main app. Empty: its own azurewebsites.net address.')
 param publicUrl string = ''
 
+@description('Where interface engines reach the hl7 app, for the records shown to analysts. Empty: its own azurewebsites.net address.')
+param hl7Url string = ''
+
 @description('Entra tenant whose operators enable organisations.')
 param operatorTenantId string = tenant().tenantId
 
@@ -21,6 +24,19 @@ param apiClientId string
 
 @description('Applications, comma-separated, whose tokens for people the config API takes: the portal, and tools of yours. Empty: any that a tenant consents to.')
 param apiCallerIds string = ''
+
+@description('Address of the configuration portal under your own host name, without a path. Empty: its own azurestaticapps.net address.')
+param portalUrl string = ''
+
+@description('Region that the static site of the portal is filed under; not every region has them. No data of a hospital rests there.')
+param portalLocation string = 'centralus'
+
+@description('Free, or Standard for a service level agreement and more host names.')
+@allowed([
+  'Free'
+  'Standard'
+])
+param portalSku string = 'Free'
 
 @description('App registration that calls Graph.')
 param connectorClientId string
@@ -182,8 +198,21 @@ var eventGridSecret = useEventGridSecret ? {
   EVENT_GRID_SECRET: '@Microsoft.KeyVault(VaultName=${mainVault.outputs.name};SecretName=EVENT-GRID-SECRET)'
 } : {}
 
+module portal 'app/portal.bicep' = {
+  name: 'portal'
+  params: {
+    name: '${stamp}-portal-${suffix}'
+    location: portalLocation
+    sku: portalSku
+  }
+}
+
+// The page's origin: the only one whose browsers may call the main app.
+var portalOrigin = empty(portalUrl) ? 'https://${portal.outputs.hostName}' : portalUrl
+
 var mainSettings = {
   PUBLIC_URL: empty(publicUrl) ? 'https://${mainName}.azurewebsites.net' : publicUrl
+  HL7_URL: empty(hl7Url) ? 'https://${hl7Name}.azurewebsites.net' : hl7Url
   OPERATOR_TENANT_ID: operatorTenantId
   API_CLIENT_ID: apiClientId
   API_CALLER_IDS: apiCallerIds
@@ -204,6 +233,9 @@ module mainApp 'app/function-app.bicep' = {
     packageContainer: mainHost.outputs.packageContainer
     dataAccountName: data.outputs.name
     insightsName: monitoring.outputs.insightsName
+    browserOrigins: [
+      portalOrigin
+    ]
     settings: union(furtherMainSettings, sharedSecrets, mainSecrets, acsKey, eventGridSecret, mainSettings)
     alwaysReady: [
       'http'
@@ -231,6 +263,7 @@ module hl7App 'app/function-app.bicep' = {
     packageContainer: hl7Host.outputs.packageContainer
     dataAccountName: data.outputs.name
     insightsName: monitoring.outputs.insightsName
+    browserOrigins: []
     settings: union(furtherHl7Settings, sharedSecrets)
     alwaysReady: []
     alwaysReadyInstances: alwaysReadyInstances
@@ -243,6 +276,12 @@ module hl7App 'app/function-app.bicep' = {
 
 @description('Address of the main app: launches, sign-in, the config API, webhooks.')
 output MAIN_URL string = 'https://${mainApp.outputs.hostName}'
+
+@description('Address of the configuration portal, for the redirects of its registration.')
+output PORTAL_URL string = portalOrigin
+
+@description('Static site that the portal is deployed to.')
+output PORTAL_NAME string = portal.outputs.name
 
 @description('Address that interface engines post to, under /hl7v2/ and the id of a connection.')
 output HL7_URL string = 'https://${hl7App.outputs.hostName}'

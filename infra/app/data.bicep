@@ -21,6 +21,8 @@ var queueNames = [
   'call-events'
   'ehr-writeback'
   'upkeep'
+  'number-orders'
+  'trial-texts'
 ]
 
 var tableNames = [
@@ -33,6 +35,7 @@ var tableNames = [
   'OptOuts'
   'People'
   'Organisers'
+  'Orders'
   'Audit'
   'Parked'
 ]

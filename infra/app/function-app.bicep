@@ -32,6 +32,9 @@ param dataAccountName string
 @description('Name of the Application Insights component.')
 param insightsName string
 
+@description('Origins whose pages may call the app from a browser.')
+param browserOrigins array
+
 @description('Settings of docs/settings.md beside those that are set here.')
 param settings object
 
@@ -99,6 +102,10 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
+      cors: {
+        allowedOrigins: browserOrigins
+        supportCredentials: false
+      }
     }
     functionAppConfig: {
       runtime: {
