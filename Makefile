@@ -41,6 +41,10 @@ check: $(VENV)/.ready  ## style and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+.PHONY: portal
+portal: $(VENV)/.ready  ## the portal's folder to deploy, in build/portal (API=https://... API_ID=... CLIENT_ID=...)
+	@$(BIN)/python -m portal.release --api "$(API)" --api-id "$(API_ID)" --client-id "$(CLIENT_ID)" --out build/portal
+
 .PHONY: bench
 bench: $(VENV)/.ready  ## counts and ratios of one run (docs/bench.md)
 	@$(BIN)/python -m tests.bench
@@ -51,7 +55,7 @@ features: $(VENV)/.ready  ## every feature id with the test or demo step that sa
 
 .PHONY: clean
 clean:  ## remove what the other commands made
-	rm -rf $(VENV) .sandbox sandbox/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .sandbox sandbox/node/node_modules portal/node_modules portal/vendor build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.ready: requirements.txt requirements-dev.txt
 ifeq ($(PYTHON),)

@@ -54,9 +54,9 @@ class Confirmation(Model):
     code: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,20}$", repr=False)]
 
 
-@operation(bp, "POST", "config/connections/{connection}/approvals", roles=APPROVERS, status=201)
+@operation(bp, "POST", "config/connections/{connection}/approvals", roles=APPROVERS, changes=True, status=201)
 async def begin_approval(call: Call) -> Attempt:
-    """The approver begins: the answer says where to sign in to Epic."""
+    """The approver begins on what they have read: the answer says where to sign in to Epic."""
     attempt = await approval.begin(call.connection, call.who, deps())
     return Attempt(attempt=attempt.id, authorize_url=attempt.authorize_url)
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from shared.workflows import configuration, history
 
 bp = func.Blueprint()
 _LARGEST_CER = 16_000
+_MARKS = re.compile(r"[^\w.-]")
 
 
 class NewConnection(Model):
@@ -245,9 +247,17 @@ def _when(change: Changed) -> str:
 
 
 def _csv(changes: list[Changed]) -> str:
-    """Every cell is ours: ids, times, fixed words and names of fields."""
+    """Ids, times, fixed words and names of fields. The last may end in a name that somebody chose, such as a status.
+
+    A spreadsheet may take any separator for the end of a cell and what follows for a formula: only letters, digits and
+    a few marks are left of such a name.
+    """
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(Changed.model_fields)
-    rows.writerows([*change.model_dump(exclude={"paths"}).values(), " ".join(change.paths)] for change in changes)
+    rows.writerows([*change.model_dump(exclude={"paths"}).values(), _names(change)] for change in changes)
     return text.getvalue()
+
+
+def _names(change: Changed) -> str:
+    return " ".join(_MARKS.sub("_", path) for path in change.paths)

@@ -8,7 +8,7 @@ from shared.bootstrap import deps
 from shared.cookies import carried, cookie, named, spent
 from shared.domain.launch import KINDS, SIGN_IN_WITHIN, TICKET_LASTS, Begun, SigningIn, Ticket, cookie_of
 from shared.errors import Code, Refused
-from shared.pages import on_the_way, outside
+from shared.pages import on_the_way, outside, to_epic
 from shared.web import form, redirect, shown
 from shared.workflows import enter, launch, sign_in
 
@@ -27,7 +27,7 @@ async def begin_launch(req: func.HttpRequest) -> func.HttpResponse:
         return outside(f"{deps().settings.public_url}/launch/{asked.role}/{asked.connection}?{query}", connection)
     url, begun = await launch.begin(asked, connection, deps())
     name = named("l", cookie_of(begun.state))
-    return redirect(url, cookie(name, deps().launch_cookies.seal(name, begun), SIGN_IN_WITHIN))
+    return to_epic(url, connection, cookie(name, deps().launch_cookies.seal(name, begun), SIGN_IN_WITHIN))
 
 
 @bp.route("launch/callback/{connection}", methods=["GET"])

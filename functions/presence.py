@@ -27,7 +27,13 @@ async def graph_notifications(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route("graph/lifecycle", methods=["POST"])
 @answered
 async def graph_lifecycle(req: func.HttpRequest) -> func.HttpResponse:
-    """Graph wants a subscription to be looked after."""
+    """Graph wants a subscription to be looked after.
+
+    Graph signs nothing here: it sends validation tokens and a signature only with resource data, and a lifecycle
+    notification has none (microsoft-apis.md 2b; its documented bodies hold no token). So the client state is the only
+    proof there is. It is ours, one to a visit, and only Graph was told; and the item must name the subscription
+    that the visit has now. Whoever had both could make us renew a subscription or ask for it again, no more.
+    """
     if token := req.params.get("validationToken"):
         return plain_text(token)
     await presence.accept_lifecycle(body(req), deps())

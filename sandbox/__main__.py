@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 
 from sandbox import clock, plan, scan, stack, state, world
-from sandbox.demo import breaks, scene, show
+from sandbox.demo import breaks, engine, scene, show
 from sandbox.ports import PortTakenError
 
 DURATION = re.compile(r"\+(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -52,6 +52,8 @@ async def _until_told_to_stop(work: Awaitable[int]) -> int:
 
 
 async def _up(options: argparse.Namespace) -> int:
+    if not options.bare:
+        _require_engine()
     settings = stack.Settings(timers="schedule")
     async with stack.sandbox(folder(), first_port(), settings, identity=options.identity, say=print) as running:
         print(show.what_to_try(running.plan))
@@ -64,11 +66,13 @@ async def _up(options: argparse.Namespace) -> int:
 async def _demo(options: argparse.Namespace) -> int:
     if options.fault and options.fault not in breaks.BREAKS:
         raise UsageError(breaks.unknown(options.fault))
+    _require_engine()
     return await show.demo(folder(), first_port(), options.fault, identity=options.identity)
 
 
 async def _breaks(_: argparse.Namespace) -> int:
     """1 if a fault did not turn exactly its step red."""
+    _require_engine()
     codes = {name: await show.demo(folder(), first_port(), name, identity=False) for name in breaks.BREAKS}
     wrong = [name for name, code in codes.items() if code != breaks.AS_IT_SHOULD]
     print(f"\n{len(codes) - len(wrong)} of {len(codes)} faults turned exactly their step red")
@@ -123,19 +127,30 @@ async def _scan(options: argparse.Namespace) -> int:
 
 
 async def _status(_: argparse.Namespace) -> int:
+    """0 only if everything that was started runs."""
     here = planned()
     if not state.held(here):
-        print("the sandbox is down")
+        left = stack.left_behind(here)
+        gone = f"the supervisor is gone, still running: {stack.describe(left)}; {stack.DOWN_ENDS}"
+        print(gone if left else "the sandbox is down")
         return 1
-    for name, pid in state.read_pids(here).items():
-        print(f"{name:<10} pid {pid:<8} {here.urls.get(name, '')}".rstrip())
-    return 0
+    alive, noted = state.alive(here), state.read_pids(here)
+    for name, pid in noted.items():
+        where = here.urls.get(name, "") if name in alive else "has ended"
+        print(f"{name:<10} pid {pid:<8} {where}".rstrip())
+    return 0 if alive == noted else 1
 
 
 async def _down(_: argparse.Namespace) -> int:
     ended = await stack.down(planned())
     print(f"ended: {', '.join(ended)}" if ended else "nothing was running")
     return 0
+
+
+def _require_engine() -> None:
+    """Said before anything is started, not when the first booking is due."""
+    if engine.client() is None:
+        raise UsageError(engine.MISSING)
 
 
 def folder() -> Path:

@@ -29,6 +29,7 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         return both | {"CLIENT_CERT_FROM_FRONT_END": "true"}
     return both | {
         "PUBLIC_URL": plan.urls["app"],
+        "HL7_URL": plan.urls["hl7"],
         "ENTRA_AUTHORITY": plan.urls["entra"],
         "OPERATOR_TENANT_ID": world.OPERATOR_TENANT,
         "API_CLIENT_ID": world.API_APP,
@@ -44,7 +45,7 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "GRAPH_URL": plan.urls["graph"],
         "TEAMS_HOSTS": plan.urls["graph"].removeprefix("https://"),
         "OUTBOUND_PORTS": ",".join(str(port) for port in sorted(plan.ports.values())),
-        "OUTBOUND_CIDRS": "127.0.0.0/8,::1/128",
+        "OUTBOUND_CIDRS": "127.0.0.1/32",  # the peers; the rest of loopback is the inside, as everywhere
     }
 
 

@@ -35,7 +35,7 @@ class Plan:
     keys: dict[str, str] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
-        """One of the plan's files: clock, ca, server_cert, server_key, engine_cert, engine_key, ..."""
+        """One of the plan's files: clock, names, ca, server_cert, server_key, engine_cert, engine_key, ..."""
         return Path(self.files[name])
 
     @property
@@ -60,6 +60,7 @@ def make(folder: Path, first_port: int = FIRST_PORT, *, identity: bool = False) 
     urls = {name: _url(name, port, identity=identity) for name, port in ports.items()}
     certs = folder / "certs"
     files = {"clock": folder / "clock", "ca": certs / "ca.pem", "logs": folder / "logs"}
+    files |= {"names": folder / "names.json"}  # what the apps' hosts resolve besides DNS, see sandbox.host.names
     files |= {"azurite": folder / "azurite"}  # what the emulator keeps on disk
     for who in ("server", "engine", "stranger", "expired", "connector", "encryption"):
         files |= {f"{who}_cert": certs / f"{who}.pem", f"{who}_key": certs / f"{who}.key"}

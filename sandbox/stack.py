@@ -24,7 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from sandbox import app_settings, ca, plan, ports, state
+from sandbox import app_settings, ca, node, plan, ports, state
+from sandbox.host import cors
 
 PEERS = ("entra", "epic", "graph", "acs")
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,7 @@ WATCH_EVERY_SECONDS = 0.5
 #: A host that stops drains the invocations it has begun.
 STOP_WITHIN_SECONDS = 15.0
 LAST_LINES = 20
+DOWN_ENDS = "`make down` ends them"
 
 
 class StackError(Exception):
@@ -78,7 +80,8 @@ def programs(here: plan.Plan, settings: Settings) -> list[list[Program]]:
     main = Program("app", (*app, str(here.ports["app"]), "--tls"), ("app",), _host(here, "main", settings))
     hl7 = Program("hl7_host", (*app, str(here.ports["hl7_host"])), ("hl7_host",), _host(here, "hl7", settings))
     front = Program("hl7", ("-m", "sandbox.front"), ("hl7",))
-    return [[azurite, *peers], [main, hl7], [front]]
+    portal = Program("portal", ("-m", "sandbox.portal"), ("portal",), ready_within=INSTALL_WITHIN)
+    return [[azurite, portal, *peers], [main, hl7], [front]]
 
 
 def _host(here: plan.Plan, role: Literal["main", "hl7"], settings: Settings) -> dict[str, str]:
@@ -87,6 +90,8 @@ def _host(here: plan.Plan, role: Literal["main", "hl7"], settings: Settings) -> 
     env |= {"SANDBOX_MASTER_KEY": here.keys["master"], "SANDBOX_TIMERS": settings.timers}
     if settings.lease_seconds is not None:
         env["SANDBOX_LEASE_SECONDS"] = str(settings.lease_seconds)
+    if role == "main":
+        env[cors.SETTING] = here.urls["portal"]
     if settings.fault:
         env["SANDBOX_BREAK"] = settings.fault
     return env | {f"AzureWebJobs.{name}.Disabled": "true" for name in settings.disabled}
@@ -128,7 +133,8 @@ class Stack:
             raise StackError(f"a sandbox runs in {self.plan.folder} already (pid {owner})") from None
         try:
             self._require_ports()
-        except ports.PortTakenError:
+            _require_none_left(self.plan)
+        except (ports.PortTakenError, StackError):
             self._held.close()  # and nothing else: what an earlier run left behind is still `down`'s to end
             raise
         try:
@@ -152,6 +158,8 @@ class Stack:
         self.plan.path("logs").mkdir(exist_ok=True)
         self.plan.save()
         for stage in self._stages:
+            if any(program.name == "azurite" for program in stage) and not node.installed():
+                self._say("installing Azurite, the storage emulator, from npm: once, some seconds to a minute")
             self._say(f"starting {', '.join(program.name for program in stage)}")
             marks = [(program, self._spawn(program)) for program in stage]
             for program, mark in marks:
@@ -301,24 +309,41 @@ def clear(here: plan.Plan) -> None:
     """Forget the run before: the emulator's data, logs, clock and report. Certificates stay."""
     for name in ("azurite", "logs"):
         shutil.rmtree(here.path(name), ignore_errors=True)
-    for path in (here.path("clock"), Path(here.folder) / "report.json", Path(here.folder) / "report.md"):
+    reports = (Path(here.folder) / name for name in ("report.json", "report.md"))
+    for path in (here.path("clock"), here.path("names"), *reports):
         path.unlink(missing_ok=True)
     state.forget(here)
 
 
 async def down(here: plan.Plan) -> list[str]:
     """End a sandbox from outside; the names of what was ended. Only what was started for this folder is touched."""
-    noted = state.read_pids(here)
-    supervisor = noted.pop("supervisor", None)
-    if supervisor is not None and state.held(here):
+    if state.held(here):
+        running = state.alive(here)
+        if (supervisor := running.pop("supervisor", None)) is None:
+            raise StackError("the sandbox is just starting: try again in a moment")
         os.kill(supervisor, signal.SIGTERM)
         await _until(lambda: not state.held(here))
-        return list(noted)
-    left = {name: pid for name, pid in noted.items() if ports.belongs_to(pid, here.folder)}
+        return list(running)
+    left = left_behind(here)
     for pid in reversed(left.values()):
         await _end_orphan(pid, here.folder)
     state.forget(here)
     return list(left)
+
+
+def left_behind(here: plan.Plan) -> dict[str, int]:
+    """What still runs of a sandbox whose supervisor was killed; for one that is up, its processes."""
+    return {name: pid for name, pid in state.alive(here).items() if ports.belongs_to(pid, here.folder)}
+
+
+def describe(processes: dict[str, int]) -> str:
+    """Processes for a line of text."""
+    return ", ".join(f"{name} (pid {pid})" for name, pid in processes.items())
+
+
+def _require_none_left(here: plan.Plan) -> None:
+    if left := left_behind(here):
+        raise StackError(f"an earlier run in {here.folder} was killed, still running: {describe(left)}; {DOWN_ENDS}")
 
 
 async def _end_orphan(pid: int, folder: str) -> None:

@@ -1,7 +1,8 @@
 """What a running sandbox says about itself, in its folder.
 
 lock         held by the supervisor as long as it lives; one sandbox to a folder
-pids.json    {"supervisor": pid, name: pid}   from the first start to the clean stop; `down` reads it
+pids.json    {"supervisor": {pid, started}, name: {pid, started}}   from the first start to the clean stop; `down` and
+             `status` read it. started: ticks after the machine's start, so that a pid given anew is told apart
 state.json   written once everything answers (architecture, section 9):
              urls    {name: url}
              users   {key: {name, upn, oid, tenant, roles}}
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import ca, plan, world
+
+_NEVER = -1
 
 
 @contextlib.contextmanager
@@ -41,14 +44,33 @@ def held(here: plan.Plan) -> bool:
 
 def write_pids(here: plan.Plan, pids: dict[str, int]) -> None:
     """Note who runs, so that `down` finds them even if the supervisor was killed."""
-    _write(Path(here.folder) / "pids.json", pids)
+    noted = {name: {"pid": pid, "started": _started(pid)} for name, pid in pids.items()}
+    _write(Path(here.folder) / "pids.json", noted)
 
 
 def read_pids(here: plan.Plan) -> dict[str, int]:
     """Who was running when it was last written; empty after a clean stop."""
+    return {name: one["pid"] for name, one in _noted(here).items()}
+
+
+def alive(here: plan.Plan) -> dict[str, int]:
+    """Those of `read_pids` that still run: another process with the same number is none of them."""
+    return {name: one["pid"] for name, one in _noted(here).items() if _started(one["pid"]) == one["started"] != _NEVER}
+
+
+def _noted(here: plan.Plan) -> dict[str, dict[str, int]]:
     path = Path(here.folder) / "pids.json"
-    pids: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
-    return pids
+    noted: dict[str, dict[str, int]] = json.loads(path.read_text()) if path.exists() else {}
+    return noted
+
+
+def _started(pid: int) -> int:
+    """When a process was started, in ticks after the machine's start; `_NEVER` when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return _NEVER
+    return int(stat.rpartition(")")[2].split()[19])  # the 22nd field; a name in brackets may hold blanks
 
 
 def write(here: plan.Plan, pids: dict[str, int]) -> None:

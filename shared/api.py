@@ -34,6 +34,7 @@ type Route = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 OPERATORS = ("Operator",)
 ADMINISTRATORS = ("ConfigAdmin",)
 APPROVERS = ("Approver",)
+ANYBODY = ("Operator", "ConfigAdmin", "Approver")
 BOTH = ("ConfigAdmin", "Approver")
 
 
@@ -128,11 +129,10 @@ def _described(
 def _route(handler: Callable[..., Awaitable[Model | None]], made: Operation) -> Route:
     async def route(req: func.HttpRequest) -> func.HttpResponse:
         who = await caller(req, *made.roles)
-        call = Call(who, dict(req.route_params), await _held(req, made, who))
-        taken = _taken(made, req)
 
         async def answers() -> func.HttpResponse:
-            return _answer(await handler(call, **taken), made)
+            call = Call(who, dict(req.route_params), await _held(req, made, who))
+            return _answer(await handler(call, **_taken(made, req)), made)
 
         if made.method != "POST":
             return await answers()
@@ -190,10 +190,19 @@ class Page[T](Model):
     next: str | None = None
 
 
+def newest_first[T](items: list[T], key: Callable[[T], str], paging: Paging) -> Page[T]:
+    """As `paged`, from the highest key down: what happened last comes first."""
+    left = (item for item in items if not paging.after or key(item) < paging.after)
+    return _part(sorted(left, key=key, reverse=True), key, paging.limit)
+
+
 def paged[T](items: list[T], key: Callable[[T], str], paging: Paging) -> Page[T]:
     """The part of a list that was asked for. Keys are unique and put the list in order."""
-    if not 1 <= paging.limit <= 1000:
+    return _part(sorted((item for item in items if key(item) > paging.after), key=key), key, paging.limit)
+
+
+def _part[T](left: list[T], key: Callable[[T], str], limit: int) -> Page[T]:
+    if not 1 <= limit <= 1000:
         raise Refused(Code.VALUE_REFUSED, "limit: from 1 to 1000")
-    left = sorted((item for item in items if key(item) > paging.after), key=key)
-    part = left[: paging.limit]
+    part = left[:limit]
     return Page(items=tuple(part), next=key(part[-1]) if len(left) > len(part) else None)

@@ -19,7 +19,9 @@ from shared.storage.brake import Brake
 from shared.storage.connections import Connections
 from shared.storage.launch_cookies import LaunchCookies
 from shared.storage.lookups import Lookups
+from shared.storage.onboarding import Onboarding
 from shared.storage.opt_outs import OptOuts
+from shared.storage.orders import Orders
 from shared.storage.organisers import Organisers
 from shared.storage.parked import Parked
 from shared.storage.people import People
@@ -32,11 +34,15 @@ from shared.storage.visits import Visits
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from shared.clients.app_tokens import GraphTokens
+    from shared.clients.directory import Directory
     from shared.clients.entra import AccessTokens, AppTokens
     from shared.clients.epic import Credential, Epic
     from shared.clients.graph import Graph
     from shared.clients.notifications import NotificationKeys
+    from shared.clients.numbers import Numbers
     from shared.clients.outbound import Outbound
+    from shared.clients.pace import Pace
     from shared.clients.sign_in import SignIn
     from shared.clients.sms import Sms
     from shared.clients.write_back import EpicStatus
@@ -91,6 +97,10 @@ class Deps:
         return Connections(self.tables)
 
     @cached_property
+    def onboarding(self) -> Onboarding:
+        return Onboarding(self.tables)
+
+    @cached_property
     def lookups(self) -> Lookups:
         return Lookups(self.tables, self.clock)
 
@@ -121,6 +131,10 @@ class Deps:
     @cached_property
     def organisers(self) -> Organisers:
         return Organisers(self.tables)
+
+    @cached_property
+    def orders(self) -> Orders:
+        return Orders(self.tables, self.lookups)
 
     @cached_property
     def people(self) -> People:
@@ -182,11 +196,32 @@ class Deps:
         return Sms(self.settings.acs_endpoint, AzureKeyCredential(key) if key else self._identity)
 
     @cached_property
+    def numbers(self) -> "Numbers":
+        from azure.core.credentials import AzureKeyCredential
+
+        from shared.clients.communication import Communication
+        from shared.clients.numbers import Numbers
+
+        key = self.settings.acs_access_key
+        credential = AzureKeyCredential(key) if key else self._identity
+        return Numbers(Communication(self.settings.acs_endpoint, credential, self.microsoft))
+
+    @cached_property
+    def pace(self) -> "Pace":
+        from shared.clients.pace import Pace
+
+        return Pace(self.clock)
+
+    @cached_property
     def epic(self) -> "Epic":
+        return self.new_epic()
+
+    def new_epic(self) -> "Epic":
+        """One that remembers no endpoints, keys and tokens: for a check of what is so now."""
         from shared.clients.epic import Epic
         from shared.clients.keysets import KeySets
 
-        return Epic(self.outbound, KeySets(self.outbound, self.clock), self.clock)
+        return Epic(self.outbound, KeySets(self.outbound, self.clock), self.clock, self.pace)
 
     @cached_property
     def signing(self) -> "dict[str, SigningKeys]":
@@ -195,14 +230,31 @@ class Deps:
         return {environment: SigningKeys(keys) for environment, keys in self.settings.epic_keys.items()}
 
     @cached_property
-    def graph(self) -> "Graph":
+    def graph_tokens(self) -> "GraphTokens":
+        return self.new_graph_tokens()
+
+    def new_graph_tokens(self) -> "GraphTokens":
+        """Some that remember no token; whoever asks closes them."""
         from shared.clients.app_tokens import GraphTokens
+
+        settings = self.settings
+        return GraphTokens(settings.entra_authority, settings.connector_client_id, settings.connector_certificate)
+
+    @cached_property
+    def graph(self) -> "Graph":
+        return self.graph_with(self.graph_tokens)
+
+    def graph_with(self, tokens: "GraphTokens") -> "Graph":
+        """Graph, asked with these tokens."""
         from shared.clients.graph import Graph
 
-        tokens = GraphTokens(
-            self.settings.entra_authority, self.settings.connector_client_id, self.settings.connector_certificate
-        )
         return Graph(self.settings.graph_url, self.microsoft, tokens.of)
+
+    @cached_property
+    def directory(self) -> "Directory":
+        from shared.clients.directory import Directory
+
+        return Directory(self.settings.graph_url, self.microsoft, self.graph_tokens.of)
 
     @cached_property
     def sign_in(self) -> "SignIn":
@@ -228,11 +280,15 @@ class Deps:
     def epic_status(self) -> "EpicStatus":
         from shared.clients.write_back import EpicStatus
 
-        return EpicStatus(self.outbound)
+        return EpicStatus(self.outbound, self.pace)
 
     @property
     def epic_callback(self) -> str:
         return f"{self.settings.public_url}/config/epic-callback"
+
+    @property
+    def consent_callback(self) -> str:
+        return f"{self.settings.public_url}/config/consent-callback"
 
     def launch_callback(self, connection_id: str) -> str:
         """Each connection has its own: a code that one Epic issued cannot be brought to another (ADR 0011)."""

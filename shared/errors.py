@@ -40,6 +40,14 @@ class Code(StrEnum):
     PRECONDITION_MISSING = "precondition-missing"
     WRONG_STATE = "wrong-state"
     NOT_ENTITLED = "not-entitled"
+    ORGANISATION_OFF = "organisation-off"
+    CONSENT_MISSING = "consent-missing"
+    NUMBER_NOT_YOURS = "number-not-yours"
+    NUMBER_TAKEN = "number-taken"
+    NUMBER_IN_USE = "number-in-use"
+    RELEASE_UNCONFIRMED = "release-unconfirmed"
+    TEXTS_NOT_READY = "texts-not-ready"
+    TOO_SOON = "too-soon"
     # a launch
     ISSUER_UNKNOWN = "issuer-unknown"
     LAUNCH_EMPTY = "launch-empty"
@@ -50,6 +58,7 @@ class Code(StrEnum):
     SIGN_IN_REFUSED = "sign-in-refused"
     VISIT_UNKNOWN = "visit-unknown"
     VISIT_OVER = "visit-over"
+    VISIT_NOT_VIDEO = "visit-not-video"
     VISIT_CANCELLED = "visit-cancelled"
     TOO_EARLY = "too-early"
     NOT_READY = "not-ready"
@@ -75,7 +84,7 @@ CATALOGUE: dict[Code, Entry] = {
     Code.CERTIFICATE_MISSING: Entry(401, "The interface engine must present its client certificate."),
     Code.CERTIFICATE_REFUSED: Entry(403, "This client certificate is not one of the connection's, or is out of date."),
     Code.CONNECTION_UNKNOWN: Entry(404, "There is no such connection."),
-    Code.CONNECTION_NOT_SERVING: Entry(403, "The connection is suspended or has not been approved."),
+    Code.CONNECTION_NOT_SERVING: Entry(403, "The connection is suspended, switched off or has not been approved."),
     Code.ORGANISATION_UNKNOWN: Entry(404, "The organisation has not been enabled."),
     Code.NOT_FOUND: Entry(404, "There is nothing here."),
     Code.BODY_TOO_LARGE: Entry(413, "The message is too large."),
@@ -89,6 +98,16 @@ CATALOGUE: dict[Code, Entry] = {
     Code.PRECONDITION_MISSING: Entry(428, "Send If-Match with the ETag you read."),
     Code.WRONG_STATE: Entry(409, "This cannot be done in the present state."),
     Code.NOT_ENTITLED: Entry(403, "The organisation is not entitled to the production environment."),
+    Code.ORGANISATION_OFF: Entry(403, "The operator has switched the organisation off."),
+    Code.CONSENT_MISSING: Entry(409, "The connector has no consent of your tenant's administrator yet."),
+    Code.NUMBER_NOT_YOURS: Entry(422, "This is not one of your organisation's numbers."),
+    Code.NUMBER_TAKEN: Entry(409, "This number belongs to another tenant."),
+    Code.NUMBER_IN_USE: Entry(409, "A connection texts from this number."),
+    Code.RELEASE_UNCONFIRMED: Entry(
+        428, "The number would be given back for good: no more texts from it, no replies, no STOP. Confirm it."
+    ),
+    Code.TEXTS_NOT_READY: Entry(409, "Texts need both consents and a linked number first."),
+    Code.TOO_SOON: Entry(429, "One test text a minute, please."),
     Code.ISSUER_UNKNOWN: Entry(403, "This Epic system is not the one the connection was approved for."),
     Code.LAUNCH_EMPTY: Entry(
         400, "Epic did not say which visit to start. Please begin it from your schedule or MyChart."
@@ -101,6 +120,7 @@ CATALOGUE: dict[Code, Entry] = {
     Code.VISIT_UNKNOWN: Entry(404, "We cannot tell which visit this is."),
     Code.VISIT_CANCELLED: Entry(410, "This visit was cancelled. If you have questions, please call the clinic."),
     Code.VISIT_OVER: Entry(410, "This visit is over."),
+    Code.VISIT_NOT_VIDEO: Entry(403, "This visit is not booked as a video visit. Please call the clinic."),
     Code.TOO_EARLY: Entry(403, "It is too early for this visit."),
     Code.NOT_READY: Entry(503, "The meeting room is being prepared. Please try again in a moment."),
     Code.LINK_UNKNOWN: Entry(404, "This link is not valid, or no longer."),

@@ -1,6 +1,7 @@
 """A POST that is sent again with the same Idempotency-Key is done once and answered twice.
 
-The key is the caller's own; what it was used for is kept for a day. A refusal is not kept: it changed nothing.
+The key is the caller's own; what it was used for is kept for a day. A refusal is not kept: it changed nothing. The
+caller is judged each time; If-Match only the first time, since what was done then has changed what it names.
 """
 
 import hashlib
@@ -45,8 +46,9 @@ async def once(
         return await answers()
     if len(key) > _LONGEST:
         raise Refused(Code.VALUE_REFUSED, f"Idempotency-Key: at most {_LONGEST} characters")
-    name = "|".join((who.tenant, who.user, urlsplit(req.url).path, key))
-    request = hashlib.sha256(req.get_body()).hexdigest()
+    asked = urlsplit(req.url)
+    name = "|".join((who.tenant, who.user, asked.path, key))
+    request = hashlib.sha256(asked.query.encode() + b"\n" + req.get_body()).hexdigest()
     earlier = await _claim(name, request, deps)
     if earlier is not None:
         return earlier

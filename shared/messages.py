@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict
 
 from shared.domain.hl7v2.event import SchedulingEvent
+from shared.domain.permission import Occasion
 from shared.storage.names import Queue
 
 
@@ -134,7 +135,7 @@ class WritebackOrder(Message):
 
 
 class UpkeepOrder(Message):
-    """Something to be done for an appointment (or, `replan`, for all open ones of a connection)."""
+    """Something to be done for an appointment; `replan`: for all booked ones of a connection that follow `key`."""
 
     queue: ClassVar[Queue] = Queue.UPKEEP
 
@@ -144,8 +145,45 @@ class UpkeepOrder(Message):
     version: int
 
 
+class NumberOrder(Message):
+    """Look at an order of a phone number and do the next thing. `change`: of the order's row when this was sent."""
+
+    queue: ClassVar[Queue] = Queue.NUMBER_ORDERS
+
+    order: str
+    change: int
+
+
+class TrialText(Message):
+    """Send a text to somebody of the staff, marked as a test; checked again when its turn comes.
+
+    phone      E.164
+    occasion   what it pretends to tell of, a visit at `start`; language: a primary tag of BCP 47
+    day        partition of the text (YYYYMMDD)
+    """
+
+    queue: ClassVar[Queue] = Queue.TRIAL_TEXTS
+
+    connection: str
+    phone: str
+    occasion: Occasion
+    language: str
+    start: datetime
+    day: str
+
+
 #: What travels in which queue.
 MODELS: dict[Queue, type[Message]] = {
     model.queue: model
-    for model in (SchedulingMessage, TextOrder, Receipt, MeetingRequest, CallEvent, WritebackOrder, UpkeepOrder)
+    for model in (
+        SchedulingMessage,
+        TextOrder,
+        Receipt,
+        MeetingRequest,
+        CallEvent,
+        WritebackOrder,
+        UpkeepOrder,
+        NumberOrder,
+        TrialText,
+    )
 }

@@ -51,6 +51,7 @@ class Settings:
     hl7_max_bytes: int = 1_000_000
     # main only
     public_url: str = ""
+    hl7_url: str = ""
     entra_authority: str = ""
     operator_tenant: str = ""
     api_client_id: str = ""
@@ -102,6 +103,7 @@ class _Reader:
     def main(self) -> dict[str, object]:
         return {
             "public_url": self.text("PUBLIC_URL").rstrip("/"),
+            "hl7_url": self.text("HL7_URL", "").rstrip("/"),
             "entra_authority": self.text("ENTRA_AUTHORITY", "https://login.microsoftonline.com").rstrip("/"),
             "operator_tenant": self.text("OPERATOR_TENANT_ID"),
             "api_client_id": self.text("API_CLIENT_ID"),

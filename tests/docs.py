@@ -15,6 +15,7 @@ from pathlib import Path
 
 from shared.errors import CATALOGUE, Code
 from shared.messages import Message
+from tests.advanced import advanced
 from tests.reach import Reached, Source, Trigger
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,7 @@ def messages(_before: str) -> str:
 
 
 PAGES: dict[str, Callable[[str], str]] = {
+    "docs/advanced.md": advanced,
     "docs/errors.md": errors,
     "docs/functions.md": functions,
     "docs/messages.md": messages,

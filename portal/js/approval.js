@@ -34,7 +34,7 @@ function invitation(one, body, card) {
   const begin = async () => {
     const tab = window.open("", "_blank"); // now, while the click lasts: later it would be blocked
     try {
-      const { attempt, authorize_url: url } = await post(at(one, "/approvals"));
+      const { attempt, authorize_url: url } = await post(at(one, "/approvals"), undefined, { change: one.change });
       const kept = { attempt, url, change: one.change };
       sessionStorage.setItem(key(one), JSON.stringify(kept));
       if (tab) lead(tab, url);

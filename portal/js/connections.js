@@ -17,16 +17,16 @@ export const at = (one, rest = "") => `/config/connections/${encodeURIComponent(
 
 export const connection = (id) => get(`/config/connections/${encodeURIComponent(id)}`);
 
-/** The Epic side that is being worked on: the one that waits, else the one that serves. */
+/** The Epic side that is being worked on: the one that waits, else the one that serves; null when its first was withdrawn. */
 export const side = (one) => one.pending?.epic ?? one.active;
 
 /** The FHIR base URL, which is how people know a connection. */
-export const address = (one) => side(one).fhir_base_url;
+export const address = (one) => side(one)?.fhir_base_url ?? one.id;
 
-/** In one word: suspended, serving, draft, validated, needs-approval. A serving one may have a revision that waits. */
+/** In one word: suspended, serving, draft, validated, needs-approval, refused, withdrawn. A serving one may have a revision that waits. */
 export function state(one) {
   if (one.suspended) return "suspended";
-  return one.active ? "serving" : one.pending.state;
+  return one.active ? "serving" : one.pending?.state ?? "withdrawn";
 }
 
 const COLOURS = { serving: "success", suspended: "danger", "needs-approval": "warning", draft: "informative", validated: "informative" };

@@ -88,13 +88,20 @@ function zone(field) {
   return { ...control, element: h("div", {}, control.input, names) };
 }
 
+/** A text of several lines; empty means none. `lang`: of what is written in it. */
+function area(field) {
+  const input = h("textarea", { class: "input", id: fresh("input"), rows: "4", lang: field.lang, maxlength: "600" });
+  return optional(simple(input));
+}
+
 const KINDS = {
   text,
   url: (field) => text(field, "url"),
   secret: (field) => text(field, "password"),
   "optional-text": (field) => optional(text(field)),
   "optional-url": (field) => optional(text(field, "url")),
-  number, select, check, lines, words, numbers, pairs, zone, person, people,
+  time: (field) => optional(text(field, "time")),
+  area, number, select, check, lines, words, numbers, pairs, zone, person, people,
 };
 
 /** The control of a field, by its kind. */

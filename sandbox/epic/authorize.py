@@ -39,13 +39,17 @@ async def authorize(request: web.Request) -> web.Response:
         asked = _check(app, params, instance)
         if "launch" not in params:
             return _ask_to_sign_in(epic, instance, asked, app)
-        if request.method == "GET" and not instance.options.authorize_by_get:
-            raise Refused("invalid_request", "an EHR launch must be posted")
+        _check_method(request, instance)
         launch = _take_launch(app, params, instance, asked.scopes)
     except Refused as refused:
         epic.saw("authorize", accepted=False, client_id=app.client_id, error=refused.error, why=refused.why)
         return _back(params["redirect_uri"], params.get("state"), error=refused.error)
     return _grant(epic, instance, Grant(asked, launch.user, launch))
+
+
+def _check_method(request: web.Request, instance: Instance) -> None:
+    if request.method == "GET" and not instance.options.authorize_by_get:
+        raise Refused("invalid_request", "an EHR launch must be posted")
 
 
 async def sign_in(request: web.Request) -> web.Response:

@@ -1,10 +1,10 @@
 """Puts the stand-in together."""
 
 from sandbox import plan
-from sandbox.epic import authorize, control, discovery, fhir, pages, token, write_back
+from sandbox.epic import analyst, authorize, control, discovery, fhir, pages, token, write_back
 from sandbox.epic.hospital import Epic
 
-PARTS = (discovery, authorize, token, fhir, write_back, pages, control)
+PARTS = (discovery, authorize, token, fhir, write_back, pages, analyst, control)
 
 
 def build(world: plan.Plan) -> Epic:

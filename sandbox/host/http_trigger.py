@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from sandbox.host import rpc, worker
+from sandbox.host import cors, rpc, worker
 from sandbox.host.cookies import set_cookie
 from sandbox.host.settings import HostSettings
 from sandbox.host.timer_trigger import TimerListener
@@ -42,7 +42,7 @@ class HttpListener:
     def runner(self, drain_seconds: float) -> web.AppRunner:
         """The server, not yet started; limits as Kestrel's. A compressed body is the app's own business."""
         app = web.Application(client_max_size=BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app.router.add_route("*", "/{path:.*}", cors.behind(cors.allowed_origins(), self._answer))
         return web.AppRunner(
             app, access_log=None, shutdown_timeout=drain_seconds, auto_decompress=False, max_field_size=32 * 1024
         )

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox import plan
-from sandbox.host import settings, triggers, worker
+from sandbox.host import names, settings, triggers, worker
 from sandbox.host.connections import Connections
 from sandbox.host.http_trigger import HttpListener
 from sandbox.host.queue_trigger import QueueListener
@@ -53,6 +53,8 @@ async def serve(app_dir: Path, port: int, *, tls: bool) -> bool:
     found = settings.read(app_dir)
     if tls and "SANDBOX_PLAN" not in os.environ:
         raise settings.Refused("--tls takes its certificate from SANDBOX_PLAN, which is not set")
+    if "SANDBOX_PLAN" in os.environ:
+        names.install(plan.load().path("names"))
     worker.start_threads()
     functions = await worker.index(app_dir)
     if found.fault:

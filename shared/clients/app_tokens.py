@@ -1,5 +1,6 @@
 """The connector's own tokens for Graph, one credential a tenant (microsoft-apis.md 4)."""
 
+import re
 from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -11,6 +12,15 @@ from shared.telemetry import alarm
 #: A person may be waiting; the library's own five minutes would outlast the function. The queue tries again.
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
 _GRAPH = "https://graph.microsoft.com/.default"
+_REASON = re.compile(r"\bAADSTS\d{1,8}\b")
+
+
+class TokenRefused(Later):
+    """Entra gives no token: consent is missing, or our certificate is not known. `reason`: Entra's AADSTS code."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("entra")
+        self.reason = reason
 
 
 class GraphTokens:
@@ -27,11 +37,22 @@ class GraphTokens:
         """A token for a tenant; `Later` when Entra gives none: it is away, or consent is missing."""
         try:
             return (await self._credential(tenant).get_token(_GRAPH)).token
-        except ClientAuthenticationError:
+        except ClientAuthenticationError as error:
+            found = _REASON.search(str(error.message))
             alarm("graph token refused", tenant=tenant)
-            raise Later("entra") from None  # the cause quotes the request
+            raise TokenRefused(found[0] if found else "") from None  # the cause quotes the request
         except AzureError:
             raise Later("entra") from None
+
+    async def forget(self, tenant: str) -> None:
+        """Ask anew next time: a token from before consent lacks what was granted, and would be kept for an hour."""
+        if credential := self._credentials.pop(tenant, None):
+            await credential.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for credential in self._credentials.values():
+            await credential.close()
 
     def _credential(self, tenant: str) -> CertificateCredential:
         if tenant not in self._credentials:

@@ -22,8 +22,10 @@ from shared.clients.jwts import Verifier
 from shared.clients.keysets import KeySets
 from shared.clients.oauth import ASSERTION_TYPE, error_word
 from shared.clients.outbound import Answer, Outbound
+from shared.clients.pace import Pace
 from shared.clients.smart import FHIR_JSON, SmartDiscovery, SmartEndpoints
 from shared.clock import Clock
+from shared.domain.advanced import FhirSetup
 from shared.domain.signing import SigningKeys
 from shared.errors import Code, Later, Refused
 
@@ -34,6 +36,9 @@ _EPIC_CODE = re.compile(r"\d{3,6}")
 #: epic.md 3.4.
 _TRY_TOMORROW = "4135"
 _TOMORROW = timedelta(days=1)
+#: A setting's word for a FHIR version, as the media type's parameter (FHIR R4, http.html, "FHIR Version Parameter").
+_BY_NAME = {"R4": "4.0"}
+_USUAL = FhirSetup()
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ type Credential = KeyCredential | SecretCredential
 class Epic:
     """Speaks to any connection's Epic; keeps discovered endpoints and backend tokens."""
 
-    def __init__(self, outbound: Outbound, keysets: KeySets, clock: Clock) -> None:
+    def __init__(self, outbound: Outbound, keysets: KeySets, clock: Clock, pace: Pace) -> None:
         self._outbound = outbound
         self._clock = clock
+        self._pace = pace
         self._discovery = SmartDiscovery(outbound, clock)
         self._verifier = Verifier(keysets, Code.EPIC_REFUSED)
         self._backend: dict[tuple[str, Credential], _BackendToken] = {}
@@ -68,6 +74,10 @@ class Epic:
     async def discover(self, base: str, client_id: str, approved_hosts: Iterable[str] = ()) -> SmartEndpoints:
         """See `SmartDiscovery.discover`."""
         return await self._discovery.discover(base, client_id, approved_hosts)
+
+    async def fhir_version(self, base: str, client_id: str) -> tuple[int, str]:
+        """See `SmartDiscovery.fhir_version`."""
+        return await self._discovery.fhir_version(base, client_id)
 
     async def redeem(
         self,
@@ -79,6 +89,7 @@ class Epic:
         *,
         nonce: str,
         nonce_rule: Literal["always", "if-sent"] = "always",
+        fhir: FhirSetup = _USUAL,
     ) -> Tokens:
         """Turn a code into tokens, the id_token checked.
 
@@ -88,11 +99,11 @@ class Epic:
         """
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         form |= {"code_verifier": verifier} if verifier else {}
-        members = await self._token(endpoints, form, credential)
+        members = await self._token(endpoints, form, credential, fhir)
         who = await self._who(members, endpoints, credential.client_id, nonce, nonce_rule)
         return epic_tokens.tokens(members, who)
 
-    async def backend_token(self, endpoints: SmartEndpoints, credential: Credential) -> str:
+    async def backend_token(self, endpoints: SmartEndpoints, credential: Credential, fhir: FhirSetup = _USUAL) -> str:
         """An access token for the connector itself, kept until a minute before its end.
 
         Kept per proof, not per client id: who cannot prove to be the client gets no token that another one got.
@@ -101,7 +112,7 @@ class Epic:
         async with kept.lock:
             now = self._clock.real()
             if kept.until is None or now >= kept.until:
-                members = await self._token(endpoints, {"grant_type": "client_credentials"}, credential)
+                members = await self._token(endpoints, {"grant_type": "client_credentials"}, credential, fhir)
                 kept.token, kept.until = members["access_token"], now + _lifetime(members) - _MARGIN
             return kept.token
 
@@ -111,7 +122,7 @@ class Epic:
             if kept.token == token:
                 kept.until = None
 
-    async def read(self, base: str, token: str, reference: str) -> dict[str, Any]:
+    async def read(self, base: str, token: str, reference: str, fhir: FhirSetup = _USUAL) -> dict[str, Any]:
         """One FHIR resource, e.g. `Appointment/eVa-Ad`.
 
         Raises `Later` for 429, 5xx and "try tomorrow"; `Refused(VALUE_REFUSED)` for what is no reference, else
@@ -119,10 +130,14 @@ class Epic:
         """
         if not _REFERENCE.fullmatch(reference) or "/." in reference:
             raise Refused(Code.VALUE_REFUSED, "reference")
-        headers = {"Authorization": f"Bearer {token}", "Accept": FHIR_JSON}
+        await self._pace.turn(base, fhir.calls_per_minute)
+        headers = {"Authorization": f"Bearer {token}", "Accept": _accepted(fhir)}
         return _resource(await self._outbound.call("GET", f"{base.rstrip('/')}/{reference}", headers=headers))
 
-    async def _token(self, endpoints: SmartEndpoints, form: dict[str, str], credential: Credential) -> dict[str, Any]:
+    async def _token(
+        self, endpoints: SmartEndpoints, form: dict[str, str], credential: Credential, fhir: FhirSetup
+    ) -> dict[str, Any]:
+        await self._pace.turn(endpoints.base, fhir.calls_per_minute)
         proof, basic = self._proof(credential, endpoints.token)
         answer = (await self._outbound.call("POST", endpoints.token, form=form | proof, basic=basic)).or_later()
         if answer.status != _OK:
@@ -194,6 +209,12 @@ def authorize_url(
     query |= {"launch": launch} if launch is not None else {}
     query |= {"code_challenge": challenge, "code_challenge_method": "S256"} if challenge else {}
     return str(URL(endpoints.authorize).update_query(query))
+
+
+def _accepted(fhir: FhirSetup) -> str:
+    """FHIR's JSON, of the version that is asked for by name."""
+    named = f"application/fhir+json; fhirVersion={_BY_NAME[fhir.version]}" if fhir.version else None
+    return f"{named}, {FHIR_JSON}" if named else FHIR_JSON
 
 
 def _lifetime(members: dict[str, Any]) -> timedelta:

@@ -53,6 +53,24 @@ class Attendance:
     intervals: tuple[tuple[datetime, datetime], ...]
 
 
+@dataclass(frozen=True)
+class Account:
+    """A user of the tenant. `teams`: a licence with Microsoft Teams is assigned and in force."""
+
+    enabled: bool
+    teams: bool
+
+
+class GraphRefused(Later):
+    """Graph says no to the request: `status`, its `code`, and whether an application access policy is missing."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.peer, _MENDED_BY_PEOPLE)
+        self.status = answer.status
+        self.code = _code(answer)
+        self.no_policy = _NO_POLICY in answer.body
+
+
 class Graph:
     """Asks Graph on behalf of the connector itself. Raises `Later` whenever another try may help."""
 
@@ -75,10 +93,33 @@ class Graph:
         options = {
             "startDateTime": _utc(start),
             "endDateTime": _utc(end),
-            "lobbyBypassSettings": {"scope": WHO_WALKS_IN, "isDialInBypassEnabled": False},
-            "allowedPresenters": "organization",
+            **_door(),
         }
         await self._ask(tenant, "PATCH", f"/v1.0/users/{organiser}/onlineMeetings/{meeting_id}", options)
+
+    async def account(self, tenant: str, oid: str) -> Account | None:
+        """The user with this object id; None when the tenant has none. Raises `GraphRefused`, `Later`."""
+        answer = await self._call(tenant, "GET", f"/v1.0/users/{oid}?$select=accountEnabled,assignedPlans")
+        if answer.status == _NOT_FOUND:
+            return None
+        user = _granted(answer).json()
+        plans = user.get("assignedPlans") or []
+        in_force = {one.get("servicePlanId") for one in plans if one.get("capabilityStatus") in _IN_FORCE}
+        return Account(bool(user.get("accountEnabled")), bool(in_force & _TEAMS_PLANS))
+
+    async def try_meeting(self, tenant: str, organiser: str, external_id: str, at: datetime) -> tuple[str, bool]:
+        """Make a meeting as a visit's is made, and remove it: its join address, and whether it is gone.
+
+        Raises `GraphRefused`, `Later`.
+        """
+        path, end = f"/v1.0/users/{organiser}/onlineMeetings", at + timedelta(minutes=15)
+        times = {"startDateTime": _utc(at), "endDateTime": _utc(end)}
+        body = times | {"externalId": external_id, "subject": SUBJECT}
+        made = _granted(await self._call(tenant, "POST", f"{path}/createOrGet", body)).json()
+        meeting = f"{path}/{made['id']}"
+        _granted(await self._call(tenant, "PATCH", meeting, times | _door()))
+        removed = await self._call(tenant, "DELETE", meeting)
+        return str(made["joinWebUrl"]), removed.status in {204, _NOT_FOUND}
 
     async def subscribe(self, tenant: str, join_url: str, wish: Wish) -> Subscription:
         """Be told of the meeting's call. One subscription per meeting: one that is there already is taken over."""
@@ -157,6 +198,35 @@ class Graph:
 WHO_WALKS_IN = "organization"
 #: A group's meeting must not carry one patient's name, and no meeting needs any (F9.5).
 SUBJECT = "Virtual visit"
+
+
+#: Service plans that hold Microsoft Teams: commercial, and the three of the United States' government clouds.
+_TEAMS_PLANS = frozenset(
+    {
+        "57ff2da0-773e-42df-b2af-ffb7a2317929",  # TEAMS1
+        "304767db-7d23-49e8-a945-4a7eb65f9f28",  # TEAMS_GOV
+        "9953b155-8aef-4c56-92f3-72b0487fce41",  # TEAMS_AR_GCCHIGH
+        "fd500458-c24c-478e-856c-a6067a8376cd",  # TEAMS_AR_DOD
+    }
+)
+#: A plan in its grace period still works.
+_IN_FORCE = frozenset({"Enabled", "Warning"})
+#: Graph gives this refusal no code of its own (microsoft-apis.md 1, "Access").
+_NO_POLICY = b"application access policy"
+
+
+def _door() -> dict[str, Any]:
+    return {
+        "lobbyBypassSettings": {"scope": WHO_WALKS_IN, "isDialInBypassEnabled": False},
+        "allowedPresenters": "organization",
+    }
+
+
+def _granted(answer: Answer) -> Answer:
+    """For a check that somebody waits for: no alarm, they are told."""
+    if answer.status >= 400:
+        raise GraphRefused(answer)
+    return answer
 
 
 def _checked(answer: Answer, tenant: str) -> Answer:

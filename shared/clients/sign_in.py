@@ -71,6 +71,16 @@ class SignIn:
         }
         return f"{self._authority}/{tenant}/oauth2/v2.0/authorize?{urlencode(query)}"
 
+    def consent_url(self, tenant: str, redirect_uri: str, state: str) -> str:
+        """Where an administrator of the tenant lets the connector in, with all the rights it is registered for."""
+        query = {
+            "client_id": self._client_id,
+            "scope": "https://graph.microsoft.com/.default",
+            "redirect_uri": redirect_uri,
+            "state": state,
+        }
+        return f"{self._authority}/{tenant}/v2.0/adminconsent?{urlencode(query)}"
+
     async def redeem(self, tenant: str, code: str, redirect_uri: str, verifier: str, nonce: str) -> SignedIn:
         """Who signed in. Raises `Refused(SIGN_IN_REFUSED)` with Entra's error word, `Later`."""
         url = f"{self._authority}/{tenant}/oauth2/v2.0/token"

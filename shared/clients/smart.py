@@ -35,6 +35,7 @@ class SmartEndpoints:
     jwks           None: the server publishes no keys, so its id_tokens cannot be believed
     pkce           S256 is announced
     fhir_version   R4, STU3 or DSTU2, as the base's last part says; empty when it does not
+    authentication how a client may prove itself at the token endpoint; empty when the server does not say
     """
 
     base: str
@@ -45,6 +46,7 @@ class SmartEndpoints:
     pkce: bool
     capabilities: frozenset[str]
     fhir_version: str
+    authentication: frozenset[str] = frozenset()
 
 
 class SmartDiscovery:
@@ -70,6 +72,18 @@ class SmartDiscovery:
             self._kept[base, client_id, hosts] = (now, found)
         return found
 
+    async def fhir_version(self, base: str, client_id: str) -> tuple[int, str]:
+        """HTTP status of the capability statement and its `fhirVersion`, empty when there is none.
+
+        Raises `Refused(ADDRESS_REFUSED)`, `Later`.
+        """
+        url, headers = f"{base.rstrip('/')}/metadata", _headers(client_id, FHIR_JSON)
+        answer = await self._outbound.call("GET", url, headers=headers, limit=_METADATA_LIMIT)
+        try:
+            return answer.status, _text(answer.or_later().json(), "fhirVersion")
+        except Unreadable:
+            return answer.status, ""
+
     async def _look(self, base: str, client_id: str, hosts: frozenset[str]) -> SmartEndpoints:
         smart = await self._document(f"{base}/.well-known/smart-configuration", client_id, "application/json")
         authorize, token = _text(smart, "authorization_endpoint"), _text(smart, "token_endpoint")
@@ -90,6 +104,7 @@ class SmartDiscovery:
             pkce="S256" in _texts(smart, "code_challenge_methods_supported"),
             capabilities=frozenset(_texts(smart, "capabilities")),
             fhir_version=next((name for name in _VERSIONS if base.upper().endswith(f"/{name}")), ""),
+            authentication=frozenset(_texts(smart, "token_endpoint_auth_methods_supported")),
         )
 
     async def _jwks(self, smart: Document, issuers: list[str], client_id: str, hosts: frozenset[str]) -> str | None:
@@ -105,12 +120,17 @@ class SmartDiscovery:
 
     async def _document(self, url: str, client_id: str, accept: str) -> Document:
         """A JSON document, or an empty one when the server has none there."""
-        headers = {CLIENT_ID: client_id, "Accept": accept}
+        headers = _headers(client_id, accept)
         answer = (await self._outbound.call("GET", url, headers=headers, limit=_METADATA_LIMIT)).or_later()
         try:
             return answer.json() if answer.status == _OK else {}
         except Unreadable:
             return {}
+
+
+def _headers(client_id: str, accept: str) -> dict[str, str]:
+    """Before the hospital has registered us there is no client id to send."""
+    return {"Accept": accept} | ({CLIENT_ID: client_id} if client_id else {})
 
 
 def _issuers(base: str, token: str, published: str, hosts: frozenset[str]) -> list[str]:

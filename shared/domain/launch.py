@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.domain.advanced import MeetingKey
 from shared.domain.connection import ContextNames, LaunchSetup, Model
 from shared.domain.visit import Role, plain_name
 from shared.errors import Code, Refused
@@ -26,6 +27,7 @@ KINDS: Mapping[LaunchRole, frozenset[str]] = {
 }
 #: An id as Epic writes it. A mnemonic that was left unfilled, or anything else, is none.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_FHIR_ID = re.compile(r"[A-Za-z0-9.-]{1,128}")
 #: How many characters of a state name its cookie; the rest stays a secret of more than 128 bits.
 _NAMED_BY = 8
 
@@ -51,11 +53,13 @@ class Place(Model):
 
     csn          of the person's own appointment
     session      Epic's conference id when a group meets, else None
+    room         what else the room is known by, such as `encounter/eVa-Ad`, where the hospital's meeting key says so
     start, end   what Epic's Appointment said; only used when no scheduling message did
     """
 
     csn: str
     session: str | None = None
+    room: str | None = None
     start: datetime | None = None
     end: datetime | None = None
     department: str | None = None
@@ -99,6 +103,7 @@ class Context:
     external_id: str | None = field(repr=False)
     department: str | None
     name: str | None = field(repr=False)
+    conference: str | None = field(default=None, repr=False)
 
 
 def context(extras: Mapping[str, str], names: ContextNames) -> Context:
@@ -113,6 +118,7 @@ def context(extras: Mapping[str, str], names: ContextNames) -> Context:
         external_id=_id(extras, names.external_id),
         department=_id(extras, names.department),
         name=plain_name(f"{first} {last}") if first and last else None,
+        conference=_id(extras, names.conference),
     )
 
 
@@ -121,7 +127,21 @@ def _id(extras: Mapping[str, str], name: str) -> str | None:
     return value if _ID.fullmatch(value) else None
 
 
-def place(known: Context, csn: str | None, start: datetime | None, end: datetime | None) -> Place:
+@dataclass(frozen=True)
+class Key:
+    """What decides who meets whom, and its FHIR id where it is an Encounter or an Appointment."""
+
+    by: MeetingKey = "session"
+    fhir_id: str | None = field(default=None, repr=False)
+
+
+def key(by: MeetingKey, encounter: str | None, appointment: str | None) -> Key:
+    """The hospital's meeting key, with the id that Epic's token response has for it."""
+    found = {"encounter": encounter, "appointment": appointment}.get(by)
+    return Key(by, found if found and _FHIR_ID.fullmatch(found) else None)
+
+
+def place(known: Context, csn: str | None, start: datetime | None, end: datetime | None, key: Key = Key()) -> Place:
     """The visit, from the context and from what was read at Epic; a session that differs from the CSN is a group's.
 
     Without a CSN nothing is guessed: a session id alone may be a conference or an appointment, and the two count
@@ -130,8 +150,15 @@ def place(known: Context, csn: str | None, start: datetime | None, end: datetime
     found = known.csn or csn
     if found is None:
         raise Refused(Code.VISIT_UNKNOWN)
-    session = known.session if known.session != found else None
-    return Place(csn=found, session=session, start=start, end=end, department=known.department)
+    named = {"session": known.session, "conference": known.conference}.get(key.by)
+    return Place(
+        csn=found,
+        session=named if named != found else None,
+        room=f"{key.by}/{key.fhir_id}" if key.fhir_id else None,
+        start=start,
+        end=end,
+        department=known.department,
+    )
 
 
 def still_good(state: str, returned: str, issued: datetime, now: datetime) -> bool:

@@ -131,9 +131,24 @@ def after(person: Person, participant: str, sighting: Sighting) -> Person:
     )
 
 
+def told_once(before: Person | None, person: Person) -> Person:
+    """What Epic is to hear of everything that was folded since `before`: not what lay in between for a moment.
+
+    A late arrival in a call that is known to have ended was never there alone: it came and went in one step.
+    """
+    known, story = (before.changes, before.story) if before else ((), ())
+    return person.model_copy(update={"changes": (*known, *_news(story, person.story))})
+
+
 def for_epic(person: Person) -> bool:
     """Epic has something to hear about this person. Who has no id there is audited and shown, never guessed."""
     return person.external_id is not None and person.written < len(person.changes)
+
+
+def was_held(people: Iterable[Person]) -> bool:
+    """A member of staff and somebody else were both in the call, whether or not at the same time."""
+    roles = {person.role for person in people if person.story}
+    return "staff" in roles and len(roles) > 1
 
 
 def is_connected(person: Person) -> bool:

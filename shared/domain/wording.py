@@ -1,30 +1,28 @@
-"""What a text says: organisation, day, time and link; in the first one how to opt out. Nothing else.
+"""What a text says: organisation, day, time and link; in the first one how to opt out.
 
+An organisation may write its own templates (templates.py); these are the connector's words, and what every text shares.
 All fixed words keep to the GSM-7 alphabet ("sabado", "aout"), because one letter outside it makes a text cost
 twice to three times as many segments.
 """
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from shared.domain.texts import Occasion
+from shared.domain.permission import Occasion
+from shared.domain.templates import TextTemplates, filled, placeholders
 
 #: Carriers join this many characters without trouble (microsoft-apis.md section 3, limits).
 LONGEST = 320
 _CUT = "..."
-#: Letters that fit seven bits each (GSM 03.38): the basic set, and the extension, whose letters count twice.
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_TWICE = frozenset("^{}\\[~]|€\f")
+#: An organisation's name is cut to no less, however long its own template is.
+_LEAST_NAME = 20
 
 
 @dataclass(frozen=True)
 class _Language:
-    """Sentences with {who}, {day}, {time}; `day` with {weekday}, {number}, {month}; `clock` for strftime."""
+    """Sentences are templates; `day` has {weekday}, {number}, {month} and {year}; `clock` is for strftime."""
 
     booked: str
     changed: str
@@ -40,10 +38,10 @@ class _Language:
 
 _LANGUAGES = {
     "en": _Language(
-        booked="{who}: your video visit is on {day} at {time}.",
-        changed="{who}: your video visit has moved to {day} at {time}.",
-        cancelled="{who}: your video visit on {day} at {time} is cancelled.",
-        reminder="{who}: reminder of your video visit on {day} at {time}.",
+        booked="{organisation}: your video visit is on {day} at {time}.",
+        changed="{organisation}: your video visit has moved to {day} at {time}.",
+        cancelled="{organisation}: your video visit on {day} at {time} is cancelled.",
+        reminder="{organisation}: reminder of your video visit on {day} at {time}.",
         join="Join here:",
         opt_out="Reply STOP to opt out.",
         day="{weekday}, {month} {number}",
@@ -55,10 +53,10 @@ _LANGUAGES = {
         ),
     ),
     "es": _Language(
-        booked="{who}: su visita por video es el {day} a las {time}.",
-        changed="{who}: su visita por video ha cambiado al {day} a las {time}.",
-        cancelled="{who}: su visita por video del {day} a las {time} ha sido cancelada.",
-        reminder="{who}: recordatorio de su visita por video el {day} a las {time}.",
+        booked="{organisation}: su visita por video es el {day} a las {time}.",
+        changed="{organisation}: su visita por video ha cambiado al {day} a las {time}.",
+        cancelled="{organisation}: su visita por video del {day} a las {time} ha sido cancelada.",
+        reminder="{organisation}: recordatorio de su visita por video el {day} a las {time}.",
         join="Entre aqui:",
         opt_out="Responda STOP para no recibir mensajes.",
         day="{weekday} {number} de {month}",
@@ -70,10 +68,10 @@ _LANGUAGES = {
         ),
     ),
     "fr": _Language(
-        booked="{who} : votre visite vidéo aura lieu le {day} à {time}.",
-        changed="{who} : votre visite vidéo est déplacée au {day} à {time}.",
-        cancelled="{who} : votre visite vidéo du {day} à {time} est annulée.",
-        reminder="{who} : rappel de votre visite vidéo le {day} à {time}.",
+        booked="{organisation} : votre visite vidéo aura lieu le {day} à {time}.",
+        changed="{organisation} : votre visite vidéo est déplacée au {day} à {time}.",
+        cancelled="{organisation} : votre visite vidéo du {day} à {time} est annulée.",
+        reminder="{organisation} : rappel de votre visite vidéo le {day} à {time}.",
         join="Rejoindre :",
         opt_out="Répondez STOP pour ne plus recevoir de messages.",
         day="{weekday} {number} {month}",
@@ -85,10 +83,10 @@ _LANGUAGES = {
         ),
     ),
     "it": _Language(
-        booked="{who}: la sua visita video è {day} alle {time}.",
-        changed="{who}: la sua visita video è spostata a {day} alle {time}.",
-        cancelled="{who}: la sua visita video di {day} alle {time} è annullata.",
-        reminder="{who}: promemoria della sua visita video di {day} alle {time}.",
+        booked="{organisation}: la sua visita video è {day} alle {time}.",
+        changed="{organisation}: la sua visita video è spostata a {day} alle {time}.",
+        cancelled="{organisation}: la sua visita video di {day} alle {time} è annullata.",
+        reminder="{organisation}: promemoria della sua visita video di {day} alle {time}.",
         join="Entri qui:",
         opt_out="Risponda STOP per non ricevere messaggi.",
         day="{weekday} {number} {month}",
@@ -100,6 +98,21 @@ _LANGUAGES = {
         ),
     ),
 }  # fmt: skip
+#: For templates in a language that we have no words of.
+_FIGURES = replace(
+    _LANGUAGES["en"],
+    day="{year}-{month}-{number:02}",
+    clock="%H:%M",
+    months=tuple(f"{month:02}" for month in range(1, 13)),
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """The words of a text before anything is put in, and the language in which it writes day and time."""
+
+    template: str
+    language: str
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ class Wording:
     """What goes into a text.
 
     start     UTC; shown in `zone`
-    link      where the visit is joined; a cancellation shows none
+    link      where the visit is joined; a cancellation shows none of its own accord
     first     this text is the first one about the visit: it tells how to opt out
     """
 
@@ -118,13 +131,30 @@ class Wording:
     language: str | None
     link: str | None
     first: bool
+    department: str | None = None
 
 
-def words(wording: Wording) -> str:
-    """The text in the patient's language, else in English; a long name of an organisation is cut to fit."""
-    language = _LANGUAGES.get(wording.language or "en", _LANGUAGES["en"])
-    room = LONGEST - len(_text(wording, language, ""))
-    return _text(wording, language, _fitting(wording.organisation, room))
+def chosen(wording: Wording, own: Mapping[str, TextTemplates]) -> Said:
+    """The organisation's template in the patient's language, else our words in it, else both in English.
+
+    A template that asks for what is not known, such as a department, gives way to our words.
+    """
+    known = {name for name, value in _values(wording, _LANGUAGES["en"]).items() if value}
+    for language in (wording.language or "en", "en"):
+        template = getattr(own.get(language), wording.occasion, None)
+        if template and placeholders(template) <= known:
+            return Said(template, language)
+        if language in _LANGUAGES:
+            return Said(_ours(wording, _LANGUAGES[language]), language)
+    raise AssertionError("English has words of ours")
+
+
+def words(wording: Wording, said: Said | None = None) -> str:
+    """The whole text; a long name of an organisation is cut to fit."""
+    said = said or chosen(wording, {})
+    values = _values(wording, _spoken(said.language))
+    room = LONGEST - len(_text(wording, said, values | {"organisation": ""}))
+    return _text(wording, said, values | {"organisation": _fitting(wording.organisation, room)})
 
 
 def day_and_time(moment: datetime, zone: str, language: str) -> tuple[str, str]:
@@ -134,34 +164,42 @@ def day_and_time(moment: datetime, zone: str, language: str) -> tuple[str, str]:
     return _day(local, known), local.strftime(known.clock)
 
 
-def _text(wording: Wording, language: _Language, who: str) -> str:
+def _ours(wording: Wording, language: _Language) -> str:
+    sentence: str = getattr(language, wording.occasion)
+    return f"{sentence} {language.join} {{link}}" if wording.link and wording.occasion != "cancelled" else sentence
+
+
+def _values(wording: Wording, language: _Language) -> dict[str, str | None]:
     local = wording.start.astimezone(ZoneInfo(wording.zone))
-    sentence = getattr(language, wording.occasion).format(
-        who=who, day=_day(local, language), time=local.strftime(language.clock)
-    )
-    parts = [sentence]
-    if wording.link and wording.occasion != "cancelled":
-        parts += [language.join, wording.link]
-    if wording.first:
-        parts.append(language.opt_out)
-    return " ".join(parts)
+    return {
+        "organisation": wording.organisation,
+        "day": _day(local, language),
+        "time": local.strftime(language.clock),
+        "link": wording.link,
+        "department": wording.department,
+    }
+
+
+def _text(wording: Wording, said: Said, values: Mapping[str, str | None]) -> str:
+    text = filled(said.template, values)
+    return f"{text} {_spoken(said.language).opt_out}" if wording.first else text
+
+
+def _spoken(language: str) -> _Language:
+    """How a language writes days and times; one that we do not know writes them in figures."""
+    return _LANGUAGES.get(language, _FIGURES)
 
 
 def _day(local: datetime, language: _Language) -> str:
     return language.day.format(
-        weekday=language.weekdays[local.weekday()], number=local.day, month=language.months[local.month - 1]
+        weekday=language.weekdays[local.weekday()],
+        number=local.day,
+        month=language.months[local.month - 1],
+        year=local.year,
     )
 
 
 def _fitting(name: str, room: int) -> str:
     plain = " ".join(name.split())
-    return plain if len(plain) <= room else plain[: max(0, room - len(_CUT))].rstrip() + _CUT
-
-
-def segments(text: str) -> int:
-    """How many segments the carrier makes of it: 160 or 153 septets in GSM-7, else 70 or 67 units of UCS-2."""
-    if set(text) <= _GSM | _GSM_TWICE:
-        length, single, part = sum(2 if letter in _GSM_TWICE else 1 for letter in text), 160, 153
-    else:
-        length, single, part = len(text.encode("utf-16-le")) // 2, 70, 67
-    return 1 if length <= single else math.ceil(length / part)
+    room = max(room, _LEAST_NAME)
+    return plain if len(plain) <= room else plain[: room - len(_CUT)].rstrip() + _CUT

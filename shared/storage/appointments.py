@@ -22,10 +22,17 @@ class Appointments:
         row = await self._tables.get(Table.VISITS, key, _ROW)
         return (Appointment.model_validate_json(row["appointment_sealed"]), row) if row else None
 
-    async def open_ones(self, connection: str, now: datetime) -> AsyncIterator[Appointment]:
-        """Appointments of a connection that have not begun. Reads the whole table: for a change of settings only."""
-        condition = "RowKey eq @row and connection eq @connection and start gt @now"
-        async for row in self._tables.query(Table.VISITS, condition, row=_ROW, connection=connection, now=now):
+    async def booked_ahead(self, connection: str, now: datetime, after: str) -> AsyncIterator[Appointment]:
+        """Booked appointments of a connection that have not begun and whose keys follow `after`, in order of keys.
+
+        Reads the table from there on, a page at a time: for a change of settings only.
+        """
+        condition = (
+            "PartitionKey gt @after and RowKey eq @row"
+            " and connection eq @connection and standing eq @standing and start gt @now"
+        )
+        values = {"after": after, "row": _ROW, "connection": connection, "standing": "booked", "now": now}
+        async for row in self._tables.query(Table.VISITS, condition, **values):
             yield Appointment.model_validate_json(row["appointment_sealed"])
 
     async def save(self, appointment: Appointment, read: Row | None) -> None:

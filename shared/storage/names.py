@@ -17,6 +17,8 @@ class Queue(StrEnum):
     CALL_EVENTS = "call-events"
     EHR_WRITEBACK = "ehr-writeback"
     UPKEEP = "upkeep"
+    NUMBER_ORDERS = "number-orders"
+    TRIAL_TEXTS = "trial-texts"
 
 
 class Table(StrEnum):
@@ -31,5 +33,6 @@ class Table(StrEnum):
     OPT_OUTS = "OptOuts"
     PEOPLE = "People"
     ORGANISERS = "Organisers"
+    ORDERS = "Orders"
     AUDIT = "Audit"
     PARKED = "Parked"

@@ -7,6 +7,8 @@ from shared.storage.names import Table
 from shared.storage.tables import Tables, settled
 
 #: Graph allows 2,000 a user and month (microsoft-apis.md 1); what is left is for meetings people make themselves.
+#: How Graph says that a month is full is not documented, and a 429 also means less: so an account is never exchanged
+#: on Graph's word, only by this count.
 MOST_PER_MONTH = 1900
 
 

@@ -19,8 +19,8 @@ from shared.storage.tables import Row, Tables
 
 #: How long a row stays.
 KEPT = timedelta(days=90)
-#: What holds more of patients than pseudonyms.
-_PATIENTS = frozenset({Queue.SCHEDULING_EVENTS, Queue.SMS_RECEIPTS, Queue.CALL_EVENTS})
+#: What holds more of patients, or of staff who test, than pseudonyms.
+_PATIENTS = frozenset({Queue.SCHEDULING_EVENTS, Queue.SMS_RECEIPTS, Queue.CALL_EVENTS, Queue.TRIAL_TEXTS})
 _TEXTED = frozenset({Action.BOOK, Action.MOVE, Action.MODIFY})
 
 

@@ -91,9 +91,9 @@ class Tables:
         with _translated():
             await self._client(table).delete_entity(partition, row)
 
-    async def batch(self, table: Table, rows: Iterable[Row]) -> None:
-        """Save rows of one partition all together or not at all; `Conflict` when one of them changed."""
-        steps = [self._step(table, row) for row in rows]
+    async def batch(self, table: Table, rows: Iterable[Row], removed: Iterable[Row] = ()) -> None:
+        """Save, and remove, rows of one partition all together or not at all; `Conflict` when one of them changed."""
+        steps = [*(self._step(table, row) for row in rows), *map(_removal, removed)]
         with _translated():
             try:
                 await self._client(table).submit_transaction(steps)
@@ -172,6 +172,11 @@ class Tables:
                 row[name] = self._ring.open(value, table, row["PartitionKey"], row["RowKey"], name)
         row["etag"] = entity.metadata["etag"]  # type: ignore[attr-defined]  # a TableEntity is more than its mapping
         return row
+
+
+def _removal(row: Row) -> tuple[str, Row, dict[str, Any]]:
+    guard = {"etag": row["etag"], "match_condition": MatchConditions.IfNotModified}
+    return ("delete", {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}, guard)
 
 
 async def settled[T](attempt: Callable[[], Awaitable[T]]) -> T:

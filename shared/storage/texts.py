@@ -1,6 +1,6 @@
 """Texts: one row per text, in the partition of its connection and of the day it was planned for."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -33,6 +33,12 @@ class Texts:
         if read:
             row["etag"] = read["etag"]
         await self._tables.save(Table.TEXTS, row)
+
+    async def recent(self, connection: str, now: datetime) -> list[Row]:
+        """Rows of a connection's texts of today and the two days before."""
+        days = [f"{now - timedelta(days=ago):%Y%m%d}" for ago in range(3)]
+        found = [await self._tables.partition(Table.TEXTS, partition(connection, day)) for day in days]
+        return [row for rows in found for row in rows]
 
     async def expire(self, connection: str, before: datetime) -> int:
         """Remove a connection's texts of all days before this one; how many."""

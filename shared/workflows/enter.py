@@ -115,7 +115,8 @@ async def _visit(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
     visit = known.visit or Visit(connection=ticket.connection, key=room.key, session=place.csn, start=start, end=end)
     if visit.closed:  # who comes back opens it again
         visit = visit.model_copy(update={"closed": None, "erased": None, "subscription": None})
-    group = visit.group or place.session is not None
+    shared = place.room is not None and visit.session not in {None, place.csn}  # another appointment's room as well
+    group = visit.group or place.session is not None or shared
     updates = {
         "group": group,
         "session": place.session or visit.session or place.csn,  # erased, and opened again

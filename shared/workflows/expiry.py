@@ -78,7 +78,7 @@ async def _parked(deps: Deps) -> int:
 
 async def _texts(deps: Deps) -> int:
     before = deps.clock.now() - timedelta(days=deps.settings.texts_days)
-    return sum([await deps.texts.expire(one.id, before) for one in await deps.connections.every()])
+    return sum([await deps.texts.expire(one.id, before) for one in await deps.connections.ever()])
 
 
 async def _visits(deps: Deps) -> int:
@@ -88,13 +88,13 @@ async def _visits(deps: Deps) -> int:
 
 async def _organisers(deps: Deps) -> int:
     month = f"{deps.clock.now() - _ORGANISERS_KEPT:%Y%m}"
-    tenants = {str(one.tenant) for one in await deps.connections.every()}
+    tenants = {str(one.tenant) for one in await deps.connections.ever()}
     return sum([await deps.organisers.expire(tenant, month) for tenant in tenants])
 
 
 async def _audit(deps: Deps) -> int:
     before = deps.clock.now() - timedelta(days=deps.settings.audit_days)
-    tenants = {_audited(one) for one in await deps.connections.every()}
+    tenants = {_audited(one) for one in await deps.connections.ever()}
     return sum([await deps.audit.expire(tenant, before) for tenant in tenants])
 
 

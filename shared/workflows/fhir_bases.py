@@ -1,4 +1,8 @@
-"""Whose a FHIR base URL is: one connection's, unless the operator lets a network share it (F1.13)."""
+"""Whose a FHIR base URL is: one connection's, unless the operator lets a network share it (F1.13).
+
+Epic stands behind IIS, where a path means the same in small and capital letters: so does a base URL here, or somebody
+else could have a connection to a hospital's Epic under `/api/fhir/r4`.
+"""
 
 import json
 from datetime import datetime, timedelta
@@ -36,7 +40,7 @@ async def claim(connection: Connection, base: str, deps: Deps) -> None:
     row = await deps.lookups.find(Kind.FHIR_BASE, name)
     if row and row["target"] == connection.id:
         return
-    if row is None or not await _abandoned(row, base, now, deps):
+    if row is None or not await _abandoned(row, spelling(base), now, deps):
         raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
     try:
         await deps.lookups.save(row | {"target": connection.id, "at": now})
@@ -53,6 +57,11 @@ async def free(before: Connection, after: Connection | None, deps: Deps) -> None
                 await deps.lookups.drop(Kind.FHIR_BASE, name)
 
 
+def spelling(base: str) -> str:
+    """A base URL in the one spelling by which it is told from others."""
+    return base.lower()
+
+
 async def share(base: SharedBase, deps: Deps) -> None:
     """The operator names who may use a base URL; without children it is shared no longer.
 
@@ -62,14 +71,14 @@ async def share(base: SharedBase, deps: Deps) -> None:
         children = json.dumps([str(child) for child in base.children])
         await deps.lookups.put(
             Kind.SHARED_BASE,
-            base.fhir_base_url,
+            spelling(base.fhir_base_url),
             str(base.parent),
             base=base.fhir_base_url,
             environment=base.environment,
             children=children,
         )
     else:
-        await deps.lookups.drop(Kind.SHARED_BASE, base.fhir_base_url)
+        await deps.lookups.drop(Kind.SHARED_BASE, spelling(base.fhir_base_url))
 
 
 async def shared(deps: Deps) -> list[SharedBase]:
@@ -79,13 +88,14 @@ async def shared(deps: Deps) -> list[SharedBase]:
 
 async def _name(connection: Connection, base: str, deps: Deps) -> str:
     """Under this name the claim stands: a child's beside its parent's."""
-    row = await deps.lookups.find(Kind.SHARED_BASE, base)
+    name = spelling(base)
+    row = await deps.lookups.find(Kind.SHARED_BASE, name)
     if row is None:
-        return base
+        return name
     allowed = _shared(row)
     if not allowed.admits(connection):
         raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
-    return base if connection.tenant == allowed.parent else _childs(connection.tenant, base)
+    return name if connection.tenant == allowed.parent else _childs(connection.tenant, name)
 
 
 def _childs(tenant: UUID, base: str) -> str:
@@ -114,4 +124,4 @@ async def _abandoned(row: Row, base: str, now: datetime, deps: Deps) -> bool:
 
 def _bases(connection: Connection) -> set[str]:
     sides = (connection.active, connection.pending and connection.pending.epic)
-    return {side.fhir_base_url for side in sides if side}
+    return {spelling(side.fhir_base_url) for side in sides if side}

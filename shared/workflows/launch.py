@@ -10,9 +10,10 @@ from shared.clients.epic_tokens import IdToken, Tokens
 from shared.clients.oauth import known_error, pkce
 from shared.clock import Clock
 from shared.domain import launch
-from shared.domain.booked import Booked, booked
+from shared.domain.booked import Booked, booked, is_video
 from shared.domain.connection import Connection, EpicSide
 from shared.domain.launch import KINDS, SIGN_IN_WITHIN, Begun, Context, LaunchRole, Place, Ticket
+from shared.domain.onboarding import Milestone
 from shared.domain.visit import ROLES
 from shared.errors import Code, Refused
 from shared.storage.appointments import Appointments
@@ -21,11 +22,14 @@ from shared.storage.lookups import Kind, Lookups
 from shared.storage.sealing import Pseudonyms
 from shared.telemetry import outcome
 
-#: To read is asked for what names the visit when the launch record does not.
+#: To read is asked for what names the visit when the launch record does not; `{}` is how SMART calls a read.
 _SCOPES: dict[LaunchRole, str] = {
-    "provider": "launch openid fhirUser user/Appointment.read user/Encounter.read",
-    "patient": "launch openid fhirUser patient/Appointment.read patient/Encounter.read",
+    "provider": "launch openid fhirUser user/Appointment.{0} user/Encounter.{0}",
+    "patient": "launch openid fhirUser patient/Appointment.{0} patient/Encounter.{0}",
 }
+_READ = {"v1": "read", "v2": "r"}
+#: That Epic's records work shows at the first launch.
+_MILESTONES: dict[LaunchRole, Milestone] = {"provider": "provider-launch", "patient": "patient-launch"}
 #: A used state is remembered for as long as its cookie could be good, and a little.
 _REMEMBERED = SIGN_IN_WITHIN + timedelta(minutes=5)
 
@@ -70,6 +74,11 @@ class Returned:
     begun: Begun | None = field(repr=False)
 
 
+def scopes(role: LaunchRole, side: EpicSide) -> str:
+    """What a launch asks for."""
+    return _SCOPES[role].format(_READ[side.fhir.scopes])
+
+
 async def allowed(asked: Asked, deps: Deps) -> Connection:
     """The connection of a launch from an Epic it was approved for. Raises `Refused`."""
     connection = await deps.connections.serving(asked.connection)
@@ -98,7 +107,7 @@ async def begin(asked: Asked, connection: Connection, deps: Deps) -> tuple[str, 
         endpoints,
         client_id=_client_id(side, asked.role),
         redirect_uri=deps.launch_callback(connection.id),
-        scope=_SCOPES[asked.role],
+        scope=scopes(asked.role, side),
         state=begun.state,
         aud=asked.iss,
         challenge=proof.challenge if proof else None,
@@ -126,6 +135,7 @@ async def arrive(back: Returned, deps: Deps) -> Ticket:
     known = launch.context(tokens.extras, connection.own.launch.context)
     place = await _place(tokens, who, known, connection, deps)
     outcome("launch arrived", connection=connection.id, role=begun.role, group=place.session is not None)
+    await deps.connections.reach(connection.id, _MILESTONES[begun.role], now)
     name = known.name if begun.role == "patient" else None
     return Ticket(
         id=secrets.token_urlsafe(6),
@@ -152,6 +162,7 @@ async def _redeem(code: str, begun: Begun, connection: Connection, deps: Deps) -
         verifier=begun.verifier,
         credential=await deps.credential(connection, side, client_id),
         nonce=begun.nonce,
+        fhir=side.fhir,
     )
 
 
@@ -166,16 +177,21 @@ def _who(tokens: Tokens, role: LaunchRole) -> IdToken:
 
 async def _place(tokens: Tokens, who: IdToken, known: Context, connection: Connection, deps: Deps) -> Place:
     """The visit, from the context; what that does not say is read at Epic, unless a scheduling message said it."""
-    if known.csn and await deps.appointments.find(deps.pseudonyms.of("csn", connection.id, known.csn)):
-        return launch.place(known, None, None, None)
+    setup = connection.own.launch
+    key = launch.key(setup.meeting_key, tokens.encounter, tokens.appointment)
+    announced = known.csn and deps.pseudonyms.of("csn", connection.id, known.csn)
+    if announced and not setup.video_only and await deps.appointments.find(announced):
+        return launch.place(known, None, None, None, key)
     found = await _read(tokens, connection, deps)
     if found is None:
-        return launch.place(known, None, None, None)
+        return launch.place(known, None, None, None, key)
     if who.kind != "Practitioner" and not found.people & _chart(tokens, who):
         raise Refused(Code.VISIT_UNKNOWN)  # a visit of somebody else (F4.12)
     if known.csn and found.csn != known.csn:  # the context speaks of another visit than the open chart
-        return launch.place(known, None, None, None)
-    return launch.place(known, found.csn, found.start, found.end)
+        return launch.place(known, None, None, None, key)
+    if is_video(found, setup) is False:
+        raise Refused(Code.VISIT_NOT_VIDEO)
+    return launch.place(known, found.csn, found.start, found.end, key)
 
 
 def _chart(tokens: Tokens, who: IdToken) -> set[str]:
@@ -185,16 +201,19 @@ def _chart(tokens: Tokens, who: IdToken) -> set[str]:
 
 async def _read(tokens: Tokens, connection: Connection, deps: Deps) -> Booked | None:
     """The Appointment of the launch, else its Encounter, with the launch's own token; None when Epic shows neither."""
-    base = connection.approved.fhir_base_url
-    named = {"Appointment": tokens.appointment, "Encounter": tokens.encounter}
-    for kind, fhir_id in named.items():
+    side, setup = connection.approved, connection.own.launch
+    named = [("Appointment", tokens.appointment), ("Encounter", tokens.encounter)]
+    if setup.video_encounter_types and not setup.video_visit_types:
+        named.reverse()
+    for kind, fhir_id in named:
         if fhir_id is None:
             continue
         try:
-            found = booked(await deps.epic.read(base, tokens.access_token, f"{kind}/{fhir_id}"))
+            resource = await deps.epic.read(side.fhir_base_url, tokens.access_token, f"{kind}/{fhir_id}", side.fhir)
         except Refused as refusal:
             outcome("launch read", connection=connection.id, kind=kind, end=f"refused:{'/'.join(refusal.fields)}")
             continue
+        found = booked(resource, side.fhir.csn_systems)
         outcome("launch read", connection=connection.id, kind=kind, end="read", conforms=found.conforms)
         if found.csn:
             return found

@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.errors import Code, Later, Refused
-from shared.messages import Message, TextOrder, WritebackOrder
+from shared.messages import Message, NumberOrder, TextOrder, TrialText, WritebackOrder
 from shared.storage.names import Queue
 from shared.storage.parked import Parked
 from shared.storage.queues import Poison, Queues
 from shared.storage.tables import Conflict, Row
 from shared.telemetry import alarm, outcome, place
-from shared.workflows import texts, writeback
+from shared.workflows import number_orders, texts, trial_texts, writeback
 
 POISON = "poison"
 #: How long work that an operator sends once more is tried.
@@ -19,7 +19,7 @@ _DRIVEN_FOR = timedelta(days=1)
 _MOST_LISTED = 500
 
 
-class Deps(texts.Deps, writeback.Deps, Protocol):
+class Deps(texts.Deps, writeback.Deps, number_orders.Rows, Protocol):
     """What given-up work needs of the process."""
 
     @property
@@ -78,6 +78,10 @@ async def _mark(message: Message, deps: Deps) -> None:
                 await texts.gave_up(message, deps, POISON)
             case WritebackOrder():
                 await writeback.gave_up(message, deps, POISON)
+            case NumberOrder():
+                await number_orders.gave_up(message, deps, POISON)
+            case TrialText():
+                await trial_texts.gave_up(message, deps, POISON)
     except Later:
         raise  # the copy comes back with the next tick
     except Exception as error:  # its text may hold anything: only its type and place go on
@@ -92,3 +96,7 @@ async def _reopen(message: Message, deps: Deps) -> None:
             await texts.reopen(message, deps)
         case WritebackOrder():
             await writeback.reopen(message, deps)
+        case NumberOrder():
+            await number_orders.reopen(message, deps)
+        case TrialText():
+            await trial_texts.reopen(message, deps)

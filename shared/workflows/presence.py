@@ -80,13 +80,17 @@ async def accept(body: bytes, deps: Deps) -> None:
 
 
 async def accept_lifecycle(body: bytes, deps: Deps) -> None:
-    """Graph wants a subscription looked after. What it may have missed, the attendance report brings."""
+    """Graph wants a subscription looked after. What it may have missed, the attendance report brings.
+
+    Word of a subscription that the visit does not have (any more) is dropped: it came late, or from somebody else.
+    """
     kinds = {"reauthorizationRequired": "renew", "subscriptionRemoved": "forget"}
     for item in _notifications(body)[0]:
         key = proven(item.get("clientState"), deps.pseudonyms)
         kind = kinds.get(str(item.get("lifecycleEvent")))
         visit = (await deps.visits.find(key)).visit if key and kind else None
-        if visit is None:
+        held = visit.subscription if visit else None
+        if visit is None or held is None or held.id != item.get("subscriptionId"):
             outcome("lifecycle", end="dropped")
             continue
         until = deps.clock.now() + timedelta(hours=4)
@@ -173,6 +177,7 @@ async def _fold(known: Known, happened: Happened, deps: Deps) -> Told:
     visit = _visit_after(known.visit, happened)
     for end in sorted(moment for moment in (visit.call_ended, visit.closed) if moment):
         people = {id_: roster.ended(person, end) for id_, person in people.items()}
+    people = {id_: roster.told_once(known.people.get(id_), person) for id_, person in people.items()}
     changed = [person for id_, person in people.items() if person != known.people.get(id_)]
     if changed or visit != known.visit:
         await deps.visits.save(known, visit if visit != known.visit else None, *changed)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from shared.clients.entra import AppTokens
 from shared.clock import Clock
-from shared.domain import receipts, texts
+from shared.domain import delivery, receipts
 from shared.domain.receipts import Unreadable
 from shared.errors import Code, Later, Refused
 from shared.messages import Receipt
@@ -140,7 +140,7 @@ async def _settle(receipt: Receipt, day: str, deps: Deps) -> None:
     if found is None:
         raise Later("texts")  # the report was faster than our own write
     text, row = found
-    changed = texts.reported(text, receipt.status, receipt.code, receipt.happened, receipt.provider_message)
+    changed = delivery.reported(text, receipt.status, receipt.code, receipt.happened, receipt.provider_message)
     if changed != text:
         await deps.texts.save(day, receipt.text, changed, row)
     outcome("text", id=receipt.text, state=changed.state, code=changed.code or None)

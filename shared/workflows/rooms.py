@@ -3,7 +3,8 @@
 The rule (architecture, section 3, "Visit"): the first person who comes through us fixes where an appointment meets,
 and where a conference meets. So a group's room wins over a one-to-one meeting that nobody has used, made ahead or
 not; a one-to-one meeting that somebody waits in becomes the room of the group that names it; and who has been sent
-somewhere is never left behind there.
+somewhere is never left behind there. Another name for a room (an Encounter's id) leads to the meeting of whoever
+came by it first.
 """
 
 from dataclasses import dataclass
@@ -49,10 +50,11 @@ async def find(connection: str, place: Place, deps: Deps) -> Room:
     """The room as it stands; nothing is written."""
     own = deps.pseudonyms.of("csn", connection, place.csn)
     group = deps.pseudonyms.of("session", connection, place.session) if place.session else None
-    found = {name: await deps.lookups.find(Kind.SESSION, name) for name in (own, group) if name}
+    also = deps.pseudonyms.of("room", connection, place.room) if place.room else None
+    found = {name: await deps.lookups.find(Kind.SESSION, name) for name in (own, group, also) if name}
     known = [str(row["target"]) for row in found.values() if row]
     # The conference first: if somebody else claims it meanwhile, nothing has been said of the appointment yet.
-    unclaimed = tuple(name for name in (group, own) if name and found[name] is None)
+    unclaimed = tuple(name for name in (group, also, own) if name and found[name] is None)
     return Room(known[0] if known else group or own, own, unclaimed)
 
 

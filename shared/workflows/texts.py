@@ -12,11 +12,15 @@ from typing import Literal, Protocol
 
 from shared.clients.sms import Sms, SmsAnswer, SmsOrder
 from shared.clock import Clock
-from shared.domain import texts, wording
+from shared.domain import delivery, permission, quiet, texts, wording
 from shared.domain.appointment import Appointment, Told, confirmed, restless, to_tell
 from shared.domain.connection import Connection
+from shared.domain.delivery import Verdict
+from shared.domain.permission import Scene, Skip
 from shared.domain.receipts import number as one_spelling
-from shared.domain.texts import Scene, Skip, State, Text, Verdict
+from shared.domain.segments import segments
+from shared.domain.texts import State, Text
+from shared.domain.wording import Said, Wording
 from shared.errors import Later
 from shared.messages import TextOrder
 from shared.settings import Settings
@@ -135,18 +139,23 @@ async def _claim(order: TextOrder, deps: Deps) -> _Claim | None:
     if not text.open:
         return None
     scene = await _look(order, deps)
-    reason = texts.why_not(scene) if scene else Skip.GONE
+    reason = permission.why_not(scene) if scene else Skip.GONE
     if scene is None or reason:
         await _leave(order, texts.turned_down(text, reason or Skip.GONE), row, deps)
         return None
-    if text.untried and not await _admitted(order, scene, text, row, deps):
-        return None
     if text.state is State.SENDING:
         return await _repeat(order, scene, text, row, deps)
+    if await _waits(order, scene, deps):
+        return None
+    if text.untried and not await _admitted(order, scene, text, row, deps):
+        return None
     text = texts.said(text, scene)
-    words = await _words(text, scene, deps)
+    wanted = await _wording(text, scene, deps)
+    said = wording.chosen(wanted, scene.connection.own.sms.texts)
+    words = wording.words(wanted, said)
     number = one_spelling(scene.connection.own.sms.number or "")
-    text = texts.claimed(text, scene.now, _fingerprint(scene, words, deps), number, wording.segments(words))
+    text = text.model_copy(update={"template": said.template, "language": said.language})
+    text = texts.claimed(text, scene.now, _fingerprint(scene, words, deps), number, segments(words))
     day = partition(order.connection, order.day)
     await deps.lookups.put(Kind.TEXT, order.message_id, day, scene.now + _REPORT_MAY_COME)
     await deps.texts.save(day, order.message_id, text, row)
@@ -154,8 +163,8 @@ async def _claim(order: TextOrder, deps: Deps) -> _Claim | None:
 
 
 async def _repeat(order: TextOrder, scene: Scene, text: Text, row: Row | None, deps: Deps) -> _Claim | None:
-    """A claim whose outcome nobody knows: the very same again, or never."""
-    words = await _words(text, scene, deps)
+    """A claim whose outcome nobody knows: the very same again, by the template of its row, or never."""
+    words = wording.words(await _wording(text, scene, deps), Said(text.template, text.language))
     if not texts.repeatable(text, scene.now, _fingerprint(scene, words, deps)):
         await _leave(order, texts.turned_down(text, "not repeatable"), row, deps)
         return None
@@ -180,6 +189,20 @@ async def _look(order: TextOrder, deps: Deps) -> Scene | None:
     )
 
 
+async def _waits(order: TextOrder, scene: Scene, deps: Deps) -> bool:
+    """In quiet hours an order goes back to the queue until they end. A cancellation goes at once."""
+    start = permission.known_start(scene)
+    if start is None or permission.occasion(scene) == "cancelled":
+        return False
+    own = scene.connection.own
+    left = quiet.wait(own.sms.quiet_hours, scene.now, start, own.time_zone)
+    if not left:
+        return False
+    await deps.queues.put(order, after=left)
+    outcome("text waits", id=order.message_id, kind=order.kind, why="quiet hours", seconds=round(left.total_seconds()))
+    return True
+
+
 async def _admitted(order: TextOrder, scene: Scene, text: Text, row: Row | None, deps: Deps) -> bool:
     """Ask the hourly brake about a confirmation; what has to wait is kept with its row."""
     if order.kind != "confirmation":
@@ -201,20 +224,19 @@ async def _go(order: TextOrder, scene: Scene, deps: Deps) -> bool:
     return admission is Admission.GO
 
 
-async def _words(text: Text, scene: Scene, deps: Deps) -> str:
+async def _wording(text: Text, scene: Scene, deps: Deps) -> Wording:
     connection, appointment = scene.connection, scene.appointment
     organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
     token = appointment.join_token
-    return wording.words(
-        wording.Wording(
-            occasion=text.occasion or "booked",
-            organisation=organisation.name,
-            start=text.start or scene.now,
-            zone=connection.own.time_zone,
-            language=appointment.facts.language,
-            link=f"{deps.settings.public_url}/j?t={token}" if token else None,
-            first=text.first,
-        )
+    return Wording(
+        occasion=text.occasion or "booked",
+        organisation=organisation.name,
+        start=text.start or scene.now,
+        zone=connection.own.time_zone,
+        language=appointment.facts.language,
+        link=f"{deps.settings.public_url}/j?t={token}" if token else None,
+        first=text.first,
+        department=appointment.facts.department,
     )
 
 
@@ -262,7 +284,7 @@ def _told(appointment: Appointment, order: TextOrder) -> Appointment:
 
 
 def _answered(text: Text, answer: SmsAnswer, claim: _Claim) -> Text:
-    return texts.answered(text, answer.verdict, answer.message_id, answer.code, first_call=claim.first_call)
+    return delivery.answered(text, answer.verdict, answer.message_id, answer.code, first_call=claim.first_call)
 
 
 def _too_late(text: Text) -> Text:

@@ -10,6 +10,9 @@ from shared.storage.tables import settled
 from shared.telemetry import outcome
 from shared.workflows import closing
 
+#: Appointments to a message; at some milliseconds for each reminder far below a queue's lease of ten minutes.
+_PAGE = 1000
+
 
 class Deps(closing.Deps, Protocol):
     """What upkeep needs of the process."""
@@ -24,7 +27,7 @@ async def apply(order: UpkeepOrder, deps: Deps) -> None:
         case "erase-phone":
             await settled(lambda: erase_phone(order.key, deps))
         case "replan":
-            await replan(order.connection, deps)
+            await replan(order, deps)
         case "close":
             await closing.close(order, deps)
         case "erase-visit":
@@ -40,12 +43,25 @@ async def erase_phone(key: str, deps: Deps) -> None:
     outcome("phone erased", appointment=key)
 
 
-async def replan(connection_id: str, deps: Deps) -> None:
-    """Put the agenda of all open appointments of a connection down again, after its reminders changed."""
-    connection, _ = await deps.connections.find(connection_id)
-    now = deps.clock.now()
-    count = 0
-    async for appointment in deps.appointments.open_ones(connection_id, now):
-        await deps.agenda.plan(planned(appointment, connection.own.sms, now))
+async def replan(order: UpkeepOrder, deps: Deps) -> None:
+    """Put the reminders of a connection's booked appointments down again, after their intervals changed.
+
+    A page of them to a message, the next page to the next message, so that no message outlasts its lease however
+    many there are. What else is due does not hang on the settings and stands already. Safe to repeat.
+    """
+    connection, _ = await deps.connections.find(order.connection)
+    now, count = deps.clock.now(), 0
+    async for appointment in deps.appointments.booked_ahead(connection.id, now, after=order.key):
+        due = planned(appointment, connection.own.sms, now)
+        await deps.agenda.plan(entry for entry in due if entry.kind == "reminder")
         count += 1
-    outcome("replan", connection=connection_id, appointments=count)
+        if count == _PAGE:
+            await deps.queues.put(_from(appointment.key, order))
+            break
+    outcome("replan", connection=connection.id, appointments=count)
+
+
+def _from(key: str, order: UpkeepOrder) -> UpkeepOrder:
+    """The same for the appointments that follow `key`."""
+    following = {"message_id": f"replan|{order.connection}|{order.version}|{key}", "key": key, "attempt": 0}
+    return order.model_copy(update=following)

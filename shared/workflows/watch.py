@@ -7,6 +7,7 @@ from typing import Protocol
 from shared.domain.certificates import ends
 from shared.settings import Settings
 from shared.storage.agenda import Agenda
+from shared.storage.lookups import Kind, Lookups
 from shared.storage.names import Queue
 from shared.telemetry import alarm, outcome, place
 from shared.workflows import parked
@@ -29,11 +30,13 @@ class Deps(parked.Deps, Protocol):
     def settings(self) -> Settings: ...
     @property
     def agenda(self) -> Agenda: ...
+    @property
+    def lookups(self) -> Lookups: ...
 
 
 async def watch(deps: Deps) -> None:
     """Look at everything once. One look that fails is an alarm itself and does not stop the others."""
-    for look in (_poison, _parked_content, _agenda, _queues, _engine_certificates, _own_certificates):
+    for look in (_poison, _parked_content, _attempts, _agenda, _queues, _engine_certificates, _own_certificates):
         try:
             await look(deps)
         except Exception as error:  # its text may hold anything: only its type and place go on
@@ -49,6 +52,12 @@ async def _parked_content(deps: Deps) -> None:
     """What given-up work holds of patients leaves in time, not only once a day."""
     if count := await deps.parked.erase():
         outcome("parked content erased", count=count)
+
+
+async def _attempts(deps: Deps) -> None:
+    """Who signed in at Epic to approve is not kept once the attempt is over."""
+    if count := await deps.lookups.end(Kind.APPROVAL, deps.clock.now()):
+        outcome("attempts ended", count=count)
 
 
 async def _agenda(deps: Deps) -> None:

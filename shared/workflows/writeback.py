@@ -1,20 +1,21 @@
 """Telling Epic, in order and each change at least once, who connected and disconnected.
 
-An order says "look at this person". Whoever has the lease on the row writes its changes one by one and reads the
-row again before letting go, so a change that came meanwhile is not left behind.
+An order says "look at this person". Whoever has the lease on the row tells its changes one by one. After each the
+row is read again, and one write notes what was told and keeps the lease or lets it go: a change that came meanwhile
+is not left behind.
 """
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
 from shared.clients.epic import Credential, Epic
-from shared.clients.write_back import EpicStatus, NotLetIn, Status
+from shared.clients.write_back import EpicStatus, NotLetIn, Status, basic
 from shared.clock import Clock
 from shared.domain.configuration import WRITE_BACK, secret_name
-from shared.domain.connection import Connection, EpicSide, WriteBack
+from shared.domain.connection import Connection, EpicSide
 from shared.domain.roster import for_epic
 from shared.domain.visit import Change, Person, Visit
 from shared.errors import Later, Refused
@@ -59,9 +60,9 @@ class _Turn:
 
 async def write(order: WritebackOrder, deps: Deps) -> None:
     """Tell Epic everything it has not heard about one person; `Later` while another writer has the lease."""
-    lease, told = str(uuid4()), 0
+    lease, told, heard = str(uuid4()), 0, 0
     connection, _ = await deps.connections.find(order.connection)
-    while turn := await settled(lambda: _take(order, lease, deps)):
+    while turn := await settled(partial(_take, order, lease, heard, deps)):
         if turn.again:
             await deps.audit.note([_fact(turn, "perhaps a second time", deps.clock.now())])
         try:
@@ -70,8 +71,7 @@ async def write(order: WritebackOrder, deps: Deps) -> None:
             await settled(lambda: _release(order, lease, deps))
             raise
         await deps.audit.note([_fact(turn, answer, _change(turn).at)])
-        await settled(lambda turn=turn: _wrote(order, turn, deps))  # type: ignore[misc]  # bound at once
-        told += 1
+        told, heard = told + 1, turn.person.written + 1
     outcome("write-back", visit=order.key, person=order.person, told=told)
 
 
@@ -96,17 +96,23 @@ async def reopen(order: WritebackOrder, deps: Deps) -> None:
     await settled(lambda: _reopen(order, deps))
 
 
-async def _take(order: WritebackOrder, lease: str, deps: Deps) -> _Turn | None:
-    """Take or keep the lease while there is something to tell; without, let go. `Later` when another has it."""
+async def _take(order: WritebackOrder, lease: str, heard: int, deps: Deps) -> _Turn | None:
+    """Note that Epic has heard `heard` changes, and in the same write take or keep the lease while there are more.
+
+    Without more, let go. `Later` while another has the lease: what we told is noted all the same.
+    """
     known, now = await deps.visits.find(order.key), deps.clock.real()
     visit, person = known.visit, known.people.get(order.person)
     if visit is None or person is None:
         return None
+    noted = person.model_copy(update={"written": max(person.written, heard)})  # perhaps another went on meanwhile
     if person.lease not in {None, lease} and person.lease_until and person.lease_until > now:
+        if noted != person:
+            await deps.visits.save(known, None, noted)
         raise Later("lease")
-    wanted = for_epic(person) and visit.session is not None
+    wanted = for_epic(noted) and visit.session is not None
     update = {"lease": lease, "lease_until": now + _LEASE} if wanted else {"lease": None, "lease_until": None}
-    held = person.model_copy(update=update)
+    held = noted.model_copy(update=update)
     if held != person:
         await deps.visits.save(known, None, held)
     return _Turn(visit, held, again=person.lease not in {None, lease}) if wanted else None
@@ -124,7 +130,7 @@ async def _tell(turn: _Turn, connection: Connection, deps: Deps) -> str:
     status = Status(turn.visit.session or "", person.external_id or "", person.role, _change(turn))
     try:
         authorization = await _authorization(connection, side, deps)
-        answer = await _ask(sink, status, side.backend_client_id, authorization, deps)
+        answer = await _ask(side, status, authorization, deps)
     except Refused as refusal:
         alarm("write-back cannot be tried", connection=connection.id, code=str(refusal.code))
         raise Later("epic", _MENDED_BY_PEOPLE) from None
@@ -136,26 +142,19 @@ async def _tell(turn: _Turn, connection: Connection, deps: Deps) -> str:
 async def _authorization(connection: Connection, side: EpicSide, deps: Deps) -> str:
     if side.write_back.authentication == "basic":
         account = await deps.connections.secret(connection, secret_name(side, WRITE_BACK))
-        return "Basic " + base64.b64encode(f"emp${account}".encode()).decode()
+        return basic(account)
     endpoints = await deps.epic.discover(side.fhir_base_url, side.backend_client_id)
     credential = await deps.credential(connection, side, side.backend_client_id)
-    return f"Bearer {await deps.epic.backend_token(endpoints, credential)}"
+    return f"Bearer {await deps.epic.backend_token(endpoints, credential, side.fhir)}"
 
 
-async def _ask(sink: WriteBack, status: Status, client_id: str, authorization: str, deps: Deps) -> str:
+async def _ask(side: EpicSide, status: Status, authorization: str, deps: Deps) -> str:
     try:
-        return await deps.epic_status.tell(sink, status, client_id, authorization)
+        return await deps.epic_status.tell(side, status, authorization)
     except NotLetIn:
         deps.epic.forget(authorization.removeprefix("Bearer "))
-        alarm("write-back was not let in", client=client_id)
+        alarm("write-back was not let in", client=side.backend_client_id)
         raise
-
-
-async def _wrote(order: WritebackOrder, turn: _Turn, deps: Deps) -> None:
-    known = await deps.visits.find(order.key)
-    person = known.people[order.person]
-    written = max(person.written, turn.person.written + 1)  # another writer may have gone on, if our lease ran out
-    await deps.visits.save(known, None, person.model_copy(update={"written": written}))
 
 
 async def _release(order: WritebackOrder, lease: str, deps: Deps) -> None:

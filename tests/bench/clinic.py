@@ -5,7 +5,7 @@ import base64
 from sandbox import world
 from sandbox.demo.api import call, change
 from sandbox.demo.scene import Scene
-from sandbox.demo.steps.set_up import ORGANISATION
+from sandbox.demo.steps.set_up import ASSIGNMENT, ORGANISATION
 from tests.e2e.conftest import add, approve
 from tests.e2e.launch.launching import control, set_up
 
@@ -21,6 +21,7 @@ _SMS = {
 async def open_up(scene: Scene) -> None:
     """Everything an operator, an administrator, an approver and Epic's analyst do before the first visit."""
     await call(scene, "olivia", "PUT", "/config/organisations", ORGANISATION)
+    await call(scene, "olivia", "POST", "/config/numbers/assignments", ASSIGNMENT)
     scene.facts["connection"] = (await add(scene)).body["id"]
     await change(scene, "adam", "POST", "/certificates", scene.plan.path("engine_cer").read_bytes())
     approved = await approve(scene)

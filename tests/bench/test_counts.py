@@ -57,7 +57,6 @@ def test_a_live_panel_is_one_request_that_writes_nothing(steps: Counted):
     assert panel["read"] == 4, "the appointment, the visit, the patient, the provider"
 
 
-@pytest.mark.feature("F7.6")
 @pytest.mark.promise("P8")
 @pytest.mark.parametrize("launch", ["patient launch", "provider launch with sign-in", "provider launch, known"])
 def test_a_launch_of_a_provisioned_visit_calls_no_graph(launch: str, steps: Counted):

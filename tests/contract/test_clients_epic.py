@@ -21,6 +21,7 @@ from shared.clients.epic import Epic, KeyCredential, SecretCredential, authorize
 from shared.clients.keysets import KeySets
 from shared.clients.oauth import Pkce, pkce
 from shared.clients.outbound import Outbound
+from shared.clients.pace import Pace
 from shared.clock import Clock
 from shared.domain.signing import SigningKeys
 from shared.errors import Code, Later, Refused
@@ -144,7 +145,7 @@ class Hospital:
 
 @pytest.fixture
 def hospital(running, outbound):
-    here = Hospital(running, Epic(outbound, KeySets(outbound, Clock()), Clock()), pkce())
+    here = Hospital(running, Epic(outbound, KeySets(outbound, Clock()), Clock(), Pace(Clock())), pkce())
     running.http.cookies.clear()
     here.control("POST", "reset")
     for role, client_id in (("provider", PROVIDER), ("patient", PATIENT)):
@@ -204,6 +205,7 @@ async def test_a_dstu2_base_is_discovered_by_its_conformance_statement(hospital)
     assert (ends.fhir_version, ends.pkce, bool(ends.jwks)) == ("DSTU2", False, True)
 
 
+@pytest.mark.feature("F2.10")
 async def test_where_no_fhir_server_answers_the_base_is_invalid(hospital):
     url = hospital.running.url + "/nowhere/api/FHIR/R4"
     assert await refused(hospital.epic.discover(url, PROVIDER), Code.FHIR_BASE_INVALID) == ("fhirBaseUrl",)
@@ -250,6 +252,7 @@ async def test_a_provider_launches_from_hyperspace(hospital, booked, iss):
     assert (tokens.extras["csn"], tokens.extras["sessionid"]) == (CSN, CSN)
 
 
+@pytest.mark.feature("F8.1")
 @pytest.mark.parametrize(("user", "kind"), [("pat", "Patient"), ("prue", "RelatedPerson")])
 async def test_a_patient_and_a_proxy_launch_from_mychart(hospital, booked, user, kind):
     tokens = await hospital.redeem(await hospital.code(PATIENT, user), client_id=PATIENT)
@@ -257,6 +260,7 @@ async def test_a_patient_and_a_proxy_launch_from_mychart(hospital, booked, user,
     assert (tokens.login_department, tokens.id.preferred_username) == (None, None)
 
 
+@pytest.mark.feature("F3.1")
 async def test_an_approver_signs_in_to_epic_without_a_launch(hospital, jwks):
     tokens = await hospital.redeem(await hospital.code(user="ana", standalone=True))
     assert tokens.id.fhir_id == world.EPIC_USERS["ana"].fhir_id
@@ -365,6 +369,7 @@ async def test_an_epic_that_fails_at_the_token_endpoint_is_later(hospital, booke
     assert later.value.after == timedelta(seconds=0.5)
 
 
+@pytest.mark.feature("F12.10")
 async def test_no_token_or_code_reaches_a_log_or_a_refusal(hospital, booked, caplog):
     caplog.set_level(logging.DEBUG)
     code = await hospital.code()

@@ -22,8 +22,6 @@ from shared.domain import roster
 from shared.errors import Later
 from tests.unit.workflows.visit_world import pem
 
-pytestmark = pytest.mark.feature("F7.6")
-
 ROOMS, NOBODY = world.USERS["rooms"].oid, world.USERS["paula"].oid
 TENANT = world.LAMNA_TENANT
 PEOPLE_MEND_IT = timedelta(minutes=5)
@@ -175,6 +173,7 @@ async def test_an_organiser_whose_month_is_full_says_for_how_long(service: Servi
     assert later.value.after == timedelta(hours=1)
 
 
+@pytest.mark.promise("P5")
 async def test_a_throttled_call_waits_for_as_long_as_graph_says_fractions_too(service: Service) -> None:
     service.running.fault(route="POST .*createOrGet", do="throttle", retry_after="2.128", times=1)
     with pytest.raises(Later) as later:
@@ -183,6 +182,7 @@ async def test_a_throttled_call_waits_for_as_long_as_graph_says_fractions_too(se
     await service.meeting("throttled")
 
 
+@pytest.mark.promise("P3", "P5")
 @pytest.mark.parametrize("fault", [{"do": "status"}, {"do": "status", "status": 500}, {"do": "drop"}, {"do": "lost"}])
 async def test_whatever_graph_fails_with_the_next_try_gets_the_one_meeting(service: Service, fault: Any) -> None:
     service.running.fault(route="POST .*createOrGet", times=1, **fault)
@@ -264,7 +264,7 @@ async def test_what_graph_refuses_is_an_alarm_and_tried_again(service: Service, 
 # --- attendance
 
 
-@pytest.mark.feature("F11.2")
+@pytest.mark.feature("F10.4")
 async def test_attendance_has_each_stay_of_staff_and_guests(service: Service) -> None:
     made = await service.meeting("attended")
     assert await service.client.attendance(TENANT, ROOMS, made.id) == []
@@ -305,7 +305,7 @@ async def test_with_nobody_at_entras_address_it_waits_a_few_seconds_only(running
             await client.unsubscribe(TENANT, "s")
 
 
-@pytest.mark.feature("F12.6")
+@pytest.mark.feature("F12.10")
 async def test_nothing_of_a_call_is_logged(service: Service, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
     made = await service.meeting("quiet")

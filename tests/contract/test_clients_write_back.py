@@ -19,12 +19,15 @@ from shared.clients.addresses import Guarded
 from shared.clients.epic import Epic, KeyCredential
 from shared.clients.keysets import KeySets
 from shared.clients.outbound import Outbound
+from shared.clients.pace import Pace
 from shared.clients.write_back import EpicStatus, NotLetIn, Status
 from shared.clock import Clock
-from shared.domain.connection import WriteBack
+from shared.domain.advanced import FhirSetup
+from shared.domain.connection import EpicSide, WriteBack
 from shared.domain.signing import SigningKeys
 from shared.domain.visit import Change
 from shared.errors import Code, Later, Refused
+from tests.unit.domain.connections import epic_side
 from tests.unit.workflows.visit_world import pem
 
 pytestmark = pytest.mark.feature("F10.3")
@@ -44,8 +47,9 @@ class Hospital:
         self.running = running
         self.base = running.url + world.EPIC_INSTANCES["test"]
         self.sink = WriteBack(url=self.base + world.WRITE_BACK_PATH)
-        self.status = EpicStatus(outbound)
-        self.epic = Epic(outbound, KeySets(outbound, Clock()), Clock())
+        pace = Pace(Clock())
+        self.status = EpicStatus(outbound, pace)
+        self.epic = Epic(outbound, KeySets(outbound, Clock()), Clock(), pace)
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         answer = self.running.http.request(method, f"{self.running.url}/_sandbox/{path}", json=body or None, timeout=10)
@@ -56,8 +60,12 @@ class Hospital:
         found = self.control("GET", f"connections?csn={CSN}")
         return [(one["external_id"], one["external_id_type"], one["status"]) for one in found]
 
-    async def tell(self, status: Status, authorization: str = ACCOUNT, client: str = BACKEND, **sink: Any) -> str:
-        return await self.status.tell(self.sink.model_copy(update=sink), status, client, authorization)
+    async def tell(self, status: Status, authorization: str = ACCOUNT, **sink: Any) -> str:
+        return await self.status.tell(self.side(sink), status, authorization)
+
+    def side(self, sink: dict[str, Any], **changes: Any) -> EpicSide:
+        to = WriteBack(**(self.sink.model_dump() | sink))
+        return epic_side(backend_client_id=BACKEND, write_back=to, **changes)
 
     async def token(self) -> str:
         endpoints = await self.epic.discover(f"{self.base}/api/FHIR/R4", BACKEND)
@@ -141,6 +149,58 @@ async def test_an_instance_with_other_values_is_told_in_its_own_words(hospital: 
     [seen] = [one for one in hospital.running.seen("write-back") if one["accepted"]][-1:]
     assert seen["VendorName"] == "Lamna & Söhne"
     assert await hospital.tell(status(), connected="7") == "INVALID-CONNECTIONSTATUS"
+
+
+async def test_the_headers_that_an_epic_asks_for_are_sent(hospital: Hospital) -> None:
+    wanted = {"Epic-User-ID": "TEAMS1", "Epic-User-IDType": "EXTERNAL"}
+    hospital.control("PATCH", "instances/test", write_back_headers=wanted)
+    assert await hospital.tell(status()) == "MISSING-HEADER"
+    assert await hospital.tell(status(), headers=wanted) == "ok"
+    assert hospital.shown() == [(PAT, "2", "1")]
+
+
+IN_BODY = {"success_member": "Result.Success", "success_value": "true"}
+
+
+async def test_an_epic_that_says_no_with_status_200_is_understood_by_the_member_that_says_so(
+    hospital: Hospital,
+) -> None:
+    hospital.control("PATCH", "instances/test", write_back_in_body=True)
+    assert await hospital.tell(status(conference="4711")) == "ok"  # by the status alone, as without the setting
+    with pytest.raises(Later) as later:
+        await hospital.tell(status(conference="4711"), **IN_BODY)
+    assert later.value.after == timedelta(minutes=5)
+    assert hospital.shown() == []
+    assert await hospital.tell(status(), **IN_BODY) == "ok"
+    assert hospital.shown() == [(PAT, "2", "1")]
+
+
+async def test_an_answer_without_the_member_is_no_success(hospital: Hospital) -> None:
+    with pytest.raises(Later):
+        await hospital.tell(status(), **IN_BODY)  # accepted, and answered without a body
+
+
+async def test_a_code_that_passes_by_itself_is_told_again(hospital: Hospital) -> None:
+    hospital.control("PATCH", "instances/test", write_back_code="RECORD-LOCKED")
+    assert await hospital.tell(status()) == "RECORD-LOCKED"
+    with pytest.raises(Later) as later:
+        await hospital.tell(status(), retryable_codes=("RECORD-LOCKED",))
+    assert later.value.after == timedelta(minutes=5)
+    hospital.control("PATCH", "instances/test", write_back_code=None)
+    assert await hospital.tell(status(), retryable_codes=("RECORD-LOCKED",)) == "ok"
+
+
+async def test_no_more_calls_than_agreed_reach_epic_in_a_minute(hospital: Hospital) -> None:
+    side = hospital.side({}, fhir=FhirSetup(calls_per_minute=2))
+    before = len(hospital.running.seen("write-back"))
+    for _ in range(2):
+        assert await hospital.status.tell(side, status(), ACCOUNT) == "ok"
+    with pytest.raises(Later) as later:
+        await hospital.status.tell(side, status(), ACCOUNT)
+    assert later.value.after
+    assert timedelta(seconds=3) < later.value.after <= timedelta(minutes=1)
+    assert len(hospital.running.seen("write-back")) - before == 2
+    assert await hospital.tell(status()) == "ok"  # without the setting there is no limit
 
 
 @pytest.mark.parametrize("authorization", ["Bearer spent", "Basic bm9ib2R5", ""])

@@ -21,7 +21,7 @@ from sandbox import stack as sandbox_stack
 from sandbox import world
 from sandbox.demo.api import Answer, call, change
 from sandbox.demo.scene import Scene, opened
-from sandbox.demo.steps.set_up import ORGANISATION, epic_side, own_side
+from sandbox.demo.steps.set_up import ASSIGNMENT, ORGANISATION, epic_side, own_side
 from sandbox.stack import Stack
 from tests import free_ports
 
@@ -52,6 +52,7 @@ async def scene(stack: Stack) -> AsyncIterator[Scene]:
 async def draft(scene: Scene) -> AsyncIterator[Scene]:
     """The scene with a fresh draft at the Epic stand-in's test instance."""
     await call(scene, "olivia", "PUT", "/config/organisations", ORGANISATION)
+    await call(scene, "olivia", "POST", "/config/numbers/assignments", ASSIGNMENT)
     added = await add(scene)
     assert added.status == 201, added.body
     scene.facts["connection"] = added.body["id"]

@@ -73,6 +73,7 @@ async def one_appointment(scene: Scene) -> list[dict[str, object]]:
 # --- what is taken
 
 
+@pytest.mark.feature("F6.6")
 async def test_a_booking_is_acknowledged_in_its_own_type_and_becomes_one_row(connection: Scene):
     reply = await post(connection, booked(connection))
     assert (reply.status, codes(reply)) == (200, ["AA"])
@@ -80,6 +81,7 @@ async def test_a_booking_is_acknowledged_in_its_own_type_and_becomes_one_row(con
     assert len(await one_appointment(connection)) == 1
 
 
+@pytest.mark.feature("F6.6")
 async def test_the_same_message_ten_times_is_one_appointment(connection: Scene):
     body = booked(connection)
     replies = [await post(connection, body) for _ in range(5)]
@@ -90,6 +92,7 @@ async def test_the_same_message_ten_times_is_one_appointment(connection: Scene):
     assert row["version"] == 1
 
 
+@pytest.mark.feature("F6.6")
 async def test_a_batch_gets_one_answer_for_each_message(connection: Scene):
     good, other = booked(connection), booked(connection)
     wrong = siu.message("A01", booking(connection), connection.now(), "W1", kind="ADT")
@@ -152,6 +155,7 @@ async def test_an_unknown_connection_is_refused(connection: Scene, id_: str):
     transport_refusal(reply, 404, "connection-unknown")
 
 
+@pytest.mark.feature("F3.6")
 async def test_a_draft_makes_the_engine_hold_its_queue(draft: Scene):
     await change(draft, "adam", "POST", "/certificates", draft.plan.path("engine_cer").read_bytes())
     transport_refusal(await post(draft, booked(draft)), 403, "connection-not-serving")
@@ -193,6 +197,7 @@ def certified(scene: Scene, name: str, days: int = 30) -> bytes:
     return pem
 
 
+@pytest.mark.feature("F6.5")
 @pytest.mark.parametrize("who", ["stranger", "expired"])
 async def test_a_certificate_that_is_not_pinned_is_refused(connection: Scene, who: str):
     transport_refusal(await post(connection, booked(connection), certificate=who), 403, "certificate-refused")
@@ -235,12 +240,14 @@ async def other(connection: Scene) -> AsyncIterator[str]:
     return theirs
 
 
+@pytest.mark.feature("F6.5", "F13.2")
 async def test_another_connections_certificate_is_refused(connection: Scene, other: str):
     assert codes(await post(connection, booked(connection))) == ["AA"]
     reply = await engine.post(connection.plan, f"/hl7v2/{other}", booked(connection))
     transport_refusal(reply, 403, "certificate-refused")
 
 
+@pytest.mark.feature("F6.2")
 async def test_a_certificate_is_rolled_over_without_a_gap(connection: Scene):
     fresh = certified(connection, "fresh")
     before = await change(connection, "adam", "POST", "/certificates", fresh)
@@ -257,6 +264,7 @@ async def test_a_certificate_is_rolled_over_without_a_gap(connection: Scene):
     assert codes(await post(connection, booked(connection), certificate="fresh")) == ["AA"]
 
 
+@pytest.mark.feature("F6.2")
 @pytest.mark.parametrize("what", ["engine_key", "expired_cert"])
 async def test_an_upload_that_cannot_be_pinned_is_refused(connection: Scene, what: str):
     answer = await change(connection, "adam", "POST", "/certificates", connection.plan.path(what).read_bytes())
@@ -307,6 +315,7 @@ async def test_without_its_queue_the_door_asks_to_be_asked_again_and_says_no_hl7
 # --- nothing of a message is left behind
 
 
+@pytest.mark.feature("F12.2", "F12.10")
 @pytest.mark.promise("P11")
 async def test_nothing_of_a_message_rests_or_is_logged_in_clear(connection: Scene):
     planted = Booking(

@@ -15,7 +15,7 @@ import pytest
 from sandbox import stack as sandbox_stack
 from sandbox.demo.api import call, change
 from sandbox.demo.scene import Scene, eventually, opened
-from sandbox.demo.steps.set_up import ORGANISATION
+from sandbox.demo.steps.set_up import ASSIGNMENT, ORGANISATION
 from sandbox.stack import Settings, Stack
 from tests import free_ports
 from tests.e2e.conftest import add, approve
@@ -44,6 +44,7 @@ def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 async def _set_up(stack: Stack) -> None:
     async with opened(stack) as scene:
         await call(scene, "olivia", "PUT", "/config/organisations", ORGANISATION)
+        await call(scene, "olivia", "POST", "/config/numbers/assignments", ASSIGNMENT)
         scene.facts["connection"] = (await add(scene)).body["id"]
         await change(scene, "adam", "POST", "/certificates", scene.plan.path("engine_cer").read_bytes())
         assert (await approve(scene)).status == 200
@@ -116,7 +117,7 @@ async def undisturbed(scene: Scene) -> dict[str, Any]:
 
 
 @pytest.mark.promise("P5", "P1")
-@pytest.mark.feature("F7.6", "F10.4")
+@pytest.mark.feature("F10.4")
 async def test_with_each_queue_function_off_in_turn_the_visit_ends_the_same(hospital: Scene) -> None:
     expected = await undisturbed(hospital)
     visit = await Visit.at_epic(hospital, 1)
@@ -237,7 +238,7 @@ async def _epic_back(scene: Scene, how: str, visit: Visit) -> None:
 
 
 @pytest.mark.promise("P1", "P2", "P4")
-@pytest.mark.feature("F5.4", "F10.4")
+@pytest.mark.feature("F5.1", "F10.4")
 async def test_killed_at_every_turn_nothing_is_lost_and_no_text_comes_twice(hospital: Scene) -> None:
     await clinic(hospital)
     visit = await Visit.at_epic(hospital, 4)

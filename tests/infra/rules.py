@@ -169,12 +169,26 @@ def doors(stamp: Stamp) -> list[str]:
             "takes https only": app["httpsOnly"] is True,
             "takes TLS 1.2 or newer": (site["minTlsVersion"], site["scmMinTlsVersion"]) == ("1.2", "1.2"),
             "has no FTP": site["ftpsState"] == "Disabled",
+            "lets in the portal's pages and no others": _browsers(site) == (role == "main"),
             "exempts no path from certificates": "clientCertExclusionPaths" not in app,
         }
         found += [f"{role}: not so: {what}" for what, so in wanted.items() if not so]
     open_to_passwords = [one for one in of_type(stamp, "/basicPublishingCredentialsPolicies") if _allowed(one)]
     found += [f"{one.name} allows passwords" for one in open_to_passwords]
     return found + _account_doors(stamp) + _vault_doors(stamp)
+
+
+def _browsers(site: dict[str, Any]) -> bool:
+    """Whether one page of another origin may call, without cookies. What is neither this nor none raises."""
+    cors = site["cors"]
+    origins = cors["allowedOrigins"]
+    if cors["supportCredentials"] is not False or len(origins) > 1 or not all(_is_origin(one) for one in origins):
+        raise AssertionError(f"CORS is {cors}")
+    return bool(origins)
+
+
+def _is_origin(text: str) -> bool:
+    return isinstance(text, Unknown) or bool(re.fullmatch(r"https://[a-z0-9.-]+", text))
 
 
 def _allowed(policy: Resource) -> bool:

@@ -81,7 +81,7 @@ def test_what_azures_schemas_do_not_know_is_found(files: dict[str, str], change:
 
 RULES: list[tuple[str, Change, str]] = [
     ("names", (DATA, "  'upkeep'\n", ""), "queue upkeep-poison is missing"),
-    ("names", (DATA, "  'Parked'\n", "  'Orders'\n"), "table Orders is not known"),
+    ("names", (DATA, "  'Parked'\n", "  'Invoices'\n"), "table Invoices is not known"),
     ("names", (DATA, "'${queue}-poison'", "'${queue}-dead'"), "queue call-events-poison is missing"),
     ("setting_names", (MAIN, "  API_CLIENT_ID: apiClientId\n", ""), "main: app settings: API_CLIENT_ID is missing"),
     ("setting_names", (MAIN, "  ACS_ENDPOINT:", "  ACS_ENDPONT:"), "main: nothing reads ACS_ENDPONT"),
@@ -104,6 +104,7 @@ RULES: list[tuple[str, Change, str]] = [
     ("doors", (APP, "role == 'hl7'", "role == 'main'"), "hl7: not so: demands a client certificate"),
     ("doors", (APP, "httpsOnly: true", "httpsOnly: false"), "takes https only"),
     ("doors", (APP, "ftpsState: 'Disabled'", "ftpsState: 'FtpsOnly'"), "has no FTP"),
+    ("doors", (APP, "browserOrigins\n        supp", "[]\n        supp"), "main: not so: lets in the portal's pages"),
     ("doors", (APP, "scmMinTlsVersion: '1.2'", "scmMinTlsVersion: '1.0'"), "takes TLS 1.2 or newer"),
     ("doors", (APP, "allow: false", "allow: true"), "/scm allows passwords"),
     ("doors", (HOST, "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"), "allowSharedKeyAccess is not False"),

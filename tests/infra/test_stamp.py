@@ -15,6 +15,8 @@ CHOICES: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "with all it can have": {
         "publicUrl": "https://visits.example.org",
+        "portalUrl": "https://set-up.example.org",
+        "portalSku": "Standard",
         "acsEndpoint": "https://texts.communication.azure.com",
         "useAcsAccessKey": True,
         "useEventGridSecret": True,
@@ -94,6 +96,17 @@ def test_the_name_of_the_app_is_its_address_until_another_is_given(files: dict[s
     assert url(publicUrl="https://visits.example.org") == "https://visits.example.org"
 
 
+def test_only_pages_of_the_portal_may_call_the_main_app_and_none_the_hl7_door(files: dict[str, str]):
+    def origins(**parameters: Any) -> dict[str, list[str]]:
+        given = rules.apps(made(files, **parameters))
+        return {role: app["siteConfig"]["cors"]["allowedOrigins"] for role, app in given.items()}
+
+    own = origins(portalUrl="https://set-up.example.org")
+    assert own == {"main": ["https://set-up.example.org"], "hl7": []}
+    site = next(iter(rules.of_type(made(files), "/staticSites")))
+    assert site.name in origins()["main"][0]
+
+
 def test_a_further_setting_cannot_change_what_the_stamp_sets(files: dict[str, str]):
     given = rules.app_settings(made(files, furtherHl7Settings={"APP_ROLE": "main", "DATA_KEYS": "in clear"}))["hl7"]
     assert given["APP_ROLE"] == "hl7"
@@ -116,7 +129,15 @@ def test_the_public_network_can_be_closed(files: dict[str, str]):
 
 def test_outputs_tell_names_and_addresses_only(files: dict[str, str]):
     outputs = evaluate.stamp(files, **GIVEN)[1]
-    assert set(outputs) == {"MAIN_URL", "HL7_URL", "SHARED_VAULT_NAME", "MAIN_VAULT_NAME", "MAIN_PRINCIPAL_ID"}
+    assert set(outputs) == {
+        "PORTAL_URL",
+        "PORTAL_NAME",
+        "MAIN_URL",
+        "HL7_URL",
+        "SHARED_VAULT_NAME",
+        "MAIN_VAULT_NAME",
+        "MAIN_PRINCIPAL_ID",
+    }
     assert rules.in_clear(outputs.values()) == []
 
 

@@ -178,6 +178,19 @@ def test_what_applies_at_once_is_said_before_saving(visit: Visit, approved: str)
     expect(page.locator(".preview")).to_be_empty()
 
 
+def test_a_first_proposal_that_a_script_withdrew_leaves_pages_that_work(visit: Visit, api: Api, hospital: str):
+    change(api, "adam", "DELETE", f"{hospital}/pending")
+    page = visit("adam", "#/configuration")
+    places = ("configuration", f"configuration/{hospital}", "approve", f"approve/{hospital}", f"review/{hospital}")
+    for place in places:
+        visit.go(page, f"#/{place}")
+        expect(page.locator("main")).to_contain_text(hospital)
+        expect(page.locator("main")).to_contain_text("ithdrawn")
+    visit.go(page, f"#/approve/{hospital}")
+    press(page, "Propose a change")
+    expect(page.get_by_label("Client id of the patient app")).to_have_value("")
+
+
 # --- who may not
 
 

@@ -9,8 +9,12 @@ import pytest
 
 from portal.release import HERE
 from shared.domain.connection import Environment, PendingState
+from shared.domain.numbers import OrderState, Reason, VerificationState
 from shared.domain.onboarding import SOURCES, Party, StageName, StageState
+from shared.domain.permission import Occasion
 from shared.domain.preflight_urls import Mistake
+from shared.domain.preview import TextWarning
+from shared.domain.texts import State
 
 LANGUAGES = ("en", "fr", "it", "es")
 CATALOGUES = {one: json.loads((HERE / f"texts/{one}.json").read_text()) for one in LANGUAGES}
@@ -70,6 +74,12 @@ def test_every_key_that_is_asked_for_is_there():
         ("app.", ("provider", "patient", "backend", "write-back")),
         ("consent.", ("waiting", "refused", "unproven", "granted")),
         ("request.", ("requested", "enabled", "declined")),
+        ("number-state.", get_args(OrderState)),
+        ("number-reason.", Reason),
+        ("verification.", get_args(VerificationState)),
+        ("occasion.", get_args(Occasion)),
+        ("text-state.", State),
+        ("text-warning.", get_args(TextWarning)),
     ],
 )
 def test_whatever_the_api_says_has_words(prefix: str, values: tuple[str, ...]):

@@ -89,6 +89,15 @@ def test_an_unknown_user_or_fault_is_answered_with_those_there_are(run):
     assert "no fault is called nothing-of-the-kind" in err
 
 
+@pytest.mark.parametrize("command", [("demo",), ("breaks",), ("up",)])
+def test_without_curl_and_openssl_the_demo_says_so_before_anything_starts(run, plan, monkeypatch, command):
+    monkeypatch.setenv("PATH", "")
+    code, out, err = run(*command)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "curl or openssl" in err
+    assert not plan.path("logs").exists()
+
+
 def test_a_demo_whose_stack_does_not_start_says_why_and_keeps_the_report_of_the_run_before(run, plan):
     report = plan.path("logs").parent / "report.json"
     report.write_text("of the run before")

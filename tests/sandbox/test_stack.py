@@ -1,16 +1,21 @@
 """How the stack starts, watches and stops processes. The processes are small ones of this file's own."""
 
+import argparse
 import asyncio
+import json
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
+from sandbox import __main__ as command_line
 from sandbox import plan as sandbox_plan
 from sandbox import ports, stack, state
 from sandbox.demo.scene import eventually
 from sandbox.stack import Program, Stack, StackError
+from tests import free_ports
 
 TALKS = """
 import os, signal, socket, sys, time
@@ -174,10 +179,79 @@ async def test_down_ends_what_a_killed_supervisor_left_and_touches_no_stranger(p
     await running.stop()
 
 
+async def test_another_process_with_a_noted_number_is_left_alone(plan, programs):
+    """The pids of a killed run were given anew: here to processes of this very sandbox, which only look the same."""
+    async with Stack(plan, programs) as running:
+        noted = Path(plan.folder) / "pids.json"
+        stale = json.loads(noted.read_text())
+        for name in ("supervisor", "epic"):
+            stale[name]["started"] -= 1
+        noted.write_text(json.dumps(stale))
+        with pytest.raises(StackError, match="just starting"):
+            await stack.down(plan)
+        running._held.close()
+        assert set(stack.left_behind(plan)) == {"entra", "app"}
+        assert set(await stack.down(plan)) == {"entra", "app"}
+        assert set(running.pids()) == {"epic"}
+
+
+async def test_a_run_that_was_killed_is_not_forgotten_by_the_next_one_on_other_ports(plan, programs):
+    first = Stack(plan, programs)
+    await first.__aenter__()
+    first._held.close()
+    with free_ports.block() as other:
+        elsewhere = sandbox_plan.make(Path(plan.folder), other)
+        with pytest.raises(StackError, match=r"was killed, still running: entra \(pid .*`make down` ends them"):
+            async with Stack(elsewhere, [[script("quick", "print('READY quick')")]]):
+                pytest.fail("it must not get here")
+    assert set(first.pids()) == {"entra", "epic", "app"}
+    await first.stop()
+
+
+async def test_status_tells_what_a_killed_supervisor_left_from_nothing_and_from_all_well(
+    plan, programs, capsys, monkeypatch
+):
+    monkeypatch.setenv("SANDBOX_FOLDER", plan.folder)
+
+    async def status() -> tuple[int, str]:
+        return await command_line._status(argparse.Namespace()), capsys.readouterr().out
+
+    async with Stack(plan, programs) as running:
+        pids = running.pids()
+        assert (await status())[0] == 0
+        os.kill(pids["epic"], signal.SIGKILL)
+        await asyncio.to_thread(running._running["epic"].wait)
+        code, said = await status()
+        assert code == 1
+        assert f"epic       pid {pids['epic']:<8} has ended\n" in said
+        running._held.close()
+        code, said = await status()
+        assert code == 1
+        assert said.startswith(f"the supervisor is gone, still running: entra (pid {pids['entra']}), app (pid")
+        assert "`make down` ends them" in said
+        await stack.down(plan)
+        assert await status() == (1, "the sandbox is down\n")
+
+
+async def test_the_emulators_installation_is_announced_only_when_there_is_one(plan, monkeypatch):
+    quick = script("azurite", "import signal; print('READY azurite'); signal.pause()")
+    monkeypatch.setattr(stack.app_settings, "prepare", _nothing)
+    for installed in (True, False):
+        said = []
+        monkeypatch.setattr(stack.node, "installed", lambda installed=installed: installed)
+        async with Stack(plan, [[quick]], said.append):
+            pass
+        assert [line.startswith("installing Azurite") for line in said] == [False] if installed else [True, False]
+
+
+async def _nothing(*_):
+    pass
+
+
 async def test_the_whole_sandbox_is_planned_in_order_with_keys_of_its_own(tmp_path):
     whole = stack.sandbox(tmp_path, sandbox_plan.FIRST_PORT)
     stages = [[program.name for program in stage] for stage in whole._stages]
-    assert stages == [["azurite", "entra", "epic", "graph", "acs"], ["app", "hl7_host"], ["hl7"]]
+    assert stages == [["azurite", "portal", "entra", "epic", "graph", "acs"], ["app", "hl7_host"], ["hl7"]]
     host = whole._program("app")
     assert host.env["SANDBOX_TIMERS"] == "manual"
     assert host.env["SANDBOX_MASTER_KEY"] == whole.plan.keys["master"]

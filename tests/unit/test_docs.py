@@ -175,3 +175,10 @@ def test_the_sample_starts_once_its_gaps_are_filled():
 def test_the_sample_does_not_start_with_its_gaps():
     with pytest.raises(settings.SettingsWrong, match=r"DATA_KEYS.*STAMP_SECRET.*EPIC_KEYS_TEST"):
         settings.read(SAMPLE)
+
+
+@pytest.mark.feature("F12.8")
+def test_the_readme_says_whose_trademarks_epics_names_are() -> None:
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    (notice,) = re.findall(r"[^.]* are trademarks of Epic Systems Corporation", readme)
+    assert [name for name in ("Epic", "Hyperspace", "MyChart", "Haiku", "Canto") if name not in notice] == []

@@ -325,7 +325,6 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         # agenda
         "dispatch_due": "timer 0 * * * * *",
         # config
-        "enable_organisation": "PUT /config/organisations",
         "add_connection": "POST /config/connections",
         "list_connections": "GET /config/connections",
         "show_connection": "GET /config/connections/{connection}",
@@ -342,6 +341,13 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "suspend_connection": "PUT /config/connections/{connection}/suspension",
         "validate_connection": "POST /config/connections/{connection}/validation",
         "begin_approval": "POST /config/connections/{connection}/approvals",
+        "remove_connection": "DELETE /config/connections/{connection}",
+        "show_difference": "GET /config/connections/{connection}/difference",
+        "preview_difference": "POST /config/connections/{connection}/difference",
+        "show_all_history": "GET /config/history",
+        "export_history": "GET /config/history.csv",
+        "show_attempt": "GET /config/connections/{connection}/approvals/{attempt}",
+        "send_back": "POST /config/connections/{connection}/refusals",
         "show_openapi": "GET /openapi.json",
         "epic_answered": "GET /config/epic-callback",
         "approve": "POST /config/connections/{connection}/approvals/{attempt}",
@@ -359,10 +365,43 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "wait_for_visit": "GET /visit",
         # meetings
         "provision": "queue meeting-requests",
+        # numbers
+        "order_number": "POST /config/numbers",
+        "list_numbers": "GET /config/numbers",
+        "show_number": "GET /config/numbers/{order}",
+        "say_verification": "PUT /config/numbers/{order}/verification",
+        "release_number": "DELETE /config/numbers/{order}",
+        "assign_number": "POST /config/numbers/assignments",
+        "on_number_order": "queue number-orders",
+        # onboarding
+        "request_access": "POST /config/access-requests",
+        "list_requests": "GET /config/access-requests",
+        "decline_request": "POST /config/access-requests/{request}/refusals",
+        "enable_organisation": "PUT /config/organisations",
+        "list_organisations": "GET /config/organisations",
+        "share_base": "PUT /config/shared-bases",
+        "list_shared_bases": "GET /config/shared-bases",
+        "show_onboarding": "GET /config/onboarding",
+        "tick_prerequisite": "PUT /config/onboarding/prerequisites/{prerequisite}",
+        "ask_consent": "POST /config/consents",
+        "show_consent": "GET /config/consents/{consent}",
+        "consent_answered": "GET /config/consent-callback",
+        # people
+        "find_people": "GET /config/people",
+        "show_person": "GET /config/people/{oid:guid}",
+        # preflight
+        "discover_server": "POST /config/discovery",
+        "run_preflight": "POST /config/connections/{connection}/preflight",
+        "test_launch": "POST /config/connections/{connection}/launch-tests",
         # presence
         "graph_notifications": "POST /graph/notifications",
         "graph_lifecycle": "POST /graph/lifecycle",
         "on_call_event": "queue call-events",
+        # records
+        "show_registration": "GET /config/connections/{connection}/registration",
+        "show_records": "GET /config/connections/{connection}/records",
+        "check_record": "POST /config/connections/{connection}/records/check",
+        "migrate_records": "POST /config/connections/{connection}/records/migration",
         # schedule
         "on_scheduling_event": "queue scheduling-events",
         # sms
@@ -372,6 +411,11 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         "sms_events_allowed": "OPTIONS /sms/events",
         "show_held_texts": "GET /config/connections/{connection}/held-texts",
         "decide_held_texts": "POST /config/connections/{connection}/held-texts",
+        # trial_texts
+        "preview_text": "POST /config/connections/{connection}/text-previews",
+        "send_test_text": "POST /config/connections/{connection}/test-texts",
+        "show_test_text": "GET /config/connections/{connection}/test-texts/{id}",
+        "send_trial_text": "queue trial-texts",
         # upkeep
         "on_upkeep": "queue upkeep",
         # watch

@@ -111,6 +111,7 @@ def test_keys_are_a_ring_whose_first_seals():
     ]
 
 
+@pytest.mark.feature("F13.2")
 def test_epics_keys_are_kept_apart_by_environment():
     env = MAIN | {"EPIC_KEYS_TEST": json.dumps([{"kid": "t", "pem": "x"}]), "EPIC_KEYS_PRODUCTION": "[]"}
     assert read(env).epic_keys == {"test": (("t", "x"),), "production": ()}

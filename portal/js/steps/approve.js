@@ -92,6 +92,7 @@ function next(one) {
   if (state === "refused") return refused(one.pending.refusal);
   if (waits(one)) return h("p", {}, t(mayApprove(one) ? "approve.waits-for-you" : "approve.waits-for", { name: one.own.approver.upn }), meanwhile(one));
   if (state) return h("p", {}, t("approve.unchecked"), meanwhile(one));
+  if (!one.active) return h("p", {}, t("next.withdrawn"));
   return h("p", {}, t(one.suspended ? "next.suspended" : "approve.none-waits"));
 }
 
@@ -126,7 +127,8 @@ async function withdraw(one) {
 
 /** What the approver is asked to agree to: field by field against what serves, or all of it the first time. */
 function waiting(one, differ) {
-  const title = t(one.active ? "approve.differs" : "approve.first", { n: count(differ.waits) });
+  const key = one.pending.refusal ? "approve.not-agreed" : one.active ? "approve.differs" : "approve.first";
+  const title = t(key, { n: count(differ.waits) });
   return h("div", { class: "card" },
     h("h2", {}, title),
     h("p", { class: "hint" }, t(one.active ? "approve.differs.hint" : "approve.first.hint")),

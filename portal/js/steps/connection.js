@@ -1,6 +1,6 @@
 // Step 1, one connection: how it stands, what to register at Epic, its secrets, and both sides to edit.
 
-import { address, badges, connection, side } from "../connections.js";
+import { address, badges, connection, side, state } from "../connections.js";
 import { ask, confirm } from "../dialog.js";
 import { bar, doing, fail, tell, tellNext } from "../results.js";
 import { epicSections, ownSections } from "../fields.js";
@@ -21,10 +21,12 @@ const at = (one, rest = "") => `/config/connections/${encodeURIComponent(one.id)
 
 async function show(main, { id }, heading) {
   const one = await connection(id);
-  const told = await get(at(one, "/registration"));
   heading.textContent = address(one);
   sessionStorage.setItem("connection", one.id);
-  main.append(standing(one), commands(one), facts(one));
+  main.append(standing(one), commands(one));
+  if (!side(one)) return;
+  const told = await get(at(one, "/registration"));
+  main.append(facts(one));
   const needed = secretsOf(side(one));
   if (needed.length) main.append(secrets(one, needed));
   main.append(registration(told));
@@ -32,7 +34,7 @@ async function show(main, { id }, heading) {
 
 /** Badges, and what is to be done next. */
 function standing(one) {
-  const next = one.pending ? `next.${one.pending.state}` : `next.${one.suspended ? "suspended" : "serving"}`;
+  const next = `next.${one.pending?.state ?? state(one)}`;
   return h("div", { class: "card" },
     h("div", { class: "card-head" },
       h("div", { class: "buttons" }, badges(one), h("fluent-badge", { appearance: "outline" }, t(`environment.${one.environment}`))),
@@ -41,14 +43,14 @@ function standing(one) {
     h("p", {}, t(next)),
     one.pending?.refusal && h("p", { class: "breakable" }, t("connection.refused", { reason: one.pending.refusal.reason, when: moment(one.pending.refusal.at) })),
     one.active && one.pending && h("p", { class: "hint" }, t("connection.serves-meanwhile")),
-    one.warnings.length > 0 && h("p", { class: "hint" }, t("connection.weak")));
+    one.warnings.some((one) => !one.startsWith("texts")) && h("p", { class: "hint" }, t("connection.weak")));
 }
 
 function action(one) {
-  const state = one.pending?.state;
-  if (state === "needs-approval") return h("fluent-anchor-button", { appearance: "primary", href: to("approve", one.id) }, t("connection.to-approval"));
-  if (state === "refused") return h("fluent-anchor-button", { appearance: "primary", href: to("configuration", one.id, "epic") }, t("connection.propose-again"));
-  if (state) return h("fluent-button", { appearance: "primary", onclick: (event) => doing(event.currentTarget, () => validate(one), t("connection.check")) }, t("connection.check"));
+  const waits = one.pending?.state;
+  if (waits === "needs-approval") return h("fluent-anchor-button", { appearance: "primary", href: to("approve", one.id) }, t("connection.to-approval"));
+  if (waits === "refused" || !side(one)) return h("fluent-anchor-button", { appearance: "primary", href: to("configuration", one.id, "epic") }, t("connection.propose-again"));
+  if (waits) return h("fluent-button", { appearance: "primary", onclick: (event) => doing(event.currentTarget, () => validate(one), t("connection.check")) }, t("connection.check"));
   return h("fluent-anchor-button", { href: to("review", one.id) }, t("connection.to-review"));
 }
 

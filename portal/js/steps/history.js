@@ -94,6 +94,7 @@ function did(name) {
 
 function fields(paths) {
   const names = [...new Set(paths.filter((path) => path !== "own.approver.oid").map(label))];
+  if (!names.length) return null;
   const listed = h("ul", { class: "plain-list" }, names.map((name) => h("li", {}, name)));
   if (names.length <= FEW) return listed;
   return h("details", { class: "more" }, h("summary", {}, t("history.count", { n: names.length })), listed);

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { bar } from "../results.js";
-import { forOne } from "../connections.js";
+import { forOne, side } from "../connections.js";
 import { t } from "../texts.js";
 import { to } from "../router.js";
 import { show as check } from "./record_check.js";
@@ -28,6 +28,7 @@ const behind = (part) => (part === PARTS[0] ? [] : [part.name]);
 function page(part, path, rest) {
   const show = (main, one) => {
     main.append(pivot(part, one));
+    if (!side(one)) return main.append(bar("info", t("next.withdrawn")));
     if (part.approved && !one.active) return main.append(notYet(one));
     return part.show(main, one);
   };

@@ -9,6 +9,8 @@ from sandbox.demo.play import step
 from sandbox.demo.scene import Scene
 
 ORGANISATION = {"tenant": world.LAMNA_TENANT, "id": "lamna", "name": "Lamna Healthcare"}
+#: The number that the resource has from the start, for Lamna.
+ASSIGNMENT = {"tenant": world.LAMNA_TENANT, "number": world.ACS_NUMBER, "verification": "verified"}
 
 
 def epic_side(scene: Scene) -> dict[str, Any]:

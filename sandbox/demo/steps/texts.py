@@ -10,6 +10,7 @@ from sandbox.demo.play import step
 from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
 from sandbox.demo.steps.scheduling import appointment, drained, send
+from sandbox.demo.steps.set_up import ASSIGNMENT
 
 PATIENT, OTHER, VISITOR, STRANGER = "+16085550140", "+16085550141", "+16085550142", "+16085550149"
 SHOWN_AT = "the patient's phone (SMS stand-in)"
@@ -47,6 +48,10 @@ async def switch_on(scene: Scene) -> None:
         "number": world.ACS_NUMBER,
         "reminders": [1440, 60],
     }
+    early = await change(scene, "adam", "PUT", "/own", own | {"sms": own["sms"] | sms})
+    scene.equal("a number must be theirs", "the config API's answer", early.body.get("code"), "number-not-yours")
+    assigned = await call(scene, "olivia", "POST", "/config/numbers/assignments", ASSIGNMENT)
+    scene.equal("the operator assigns it", "the config API's answer", assigned.status, 200)
     saved = await change(scene, "adam", "PUT", "/own", own | {"sms": own["sms"] | sms})
     scene.equal("consents and number are saved", "the config API's answer", saved.status, 200)
     for number in (PATIENT, OTHER, VISITOR):

@@ -6,14 +6,13 @@ what it stumbles over into logs and exceptions (hl7 0.4.5, `parse_batch`, `split
 
 import codecs
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from shared.domain.hl7v2 import header
 from shared.domain.hl7v2.errors import ErrorCode, Unreadable, UnsupportedMedia
 from shared.domain.hl7v2.header import Header
-
-#: HL7 over HTTP names three in text, example and code; plain text is what curl users send (epic.md 4.5).
-CONTENT_TYPES = frozenset({"x-application/hl7-v2+er7", "application/hl7-v2+er7", "application/hl7-v2", "text/plain"})
+from shared.domain.hl7v2.settings import MediaType
 
 #: The character sets of HL7 table 0211 that Python has, and Windows' own. Not every codec: some are not
 #: character sets at all, and some take quadratic time.
@@ -62,13 +61,13 @@ class Envelope:
     batches: tuple[Header, ...] = ()
 
 
-def media(content_type: str) -> Media:
-    """Read a Content-Type header. Raises UnsupportedMedia (HTTP 415).
+def media(content_type: str, taken: Collection[str] = tuple(MediaType)) -> Media:
+    """Read a Content-Type header; `taken` are the types let in. Raises UnsupportedMedia (HTTP 415).
 
     The charset parameter decides, else UTF-8; over HTTP MSH-18 is ignored (epic.md 4.3).
     """
     name, *parameters = (part.strip() for part in content_type.split(";"))
-    if name.lower() not in CONTENT_TYPES:
+    if name.lower() not in taken:
         raise UnsupportedMedia("content type")
     pairs = (parameter.partition("=") for parameter in parameters)
     given = {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}

@@ -46,7 +46,7 @@ def receive(body: bytes, content_type: str, fields: FieldMap, arrived: datetime,
 
     The answer is UTF-8 in the request's media type, one per message; a body without any message gets a single AE.
     """
-    media = envelope.media(content_type)
+    media = envelope.media(content_type, fields.content_types)
     answered_as = f"{media.type}; charset=utf-8"
     try:
         found, fault = _open(body, media.charset)

@@ -10,7 +10,7 @@ from shared.domain.hl7v2.event import Action, Ignored, Note, Order, SchedulingEv
 from shared.domain.hl7v2.header import Header
 from shared.domain.hl7v2.language import language_code
 from shared.domain.hl7v2.segments import Segments
-from shared.domain.hl7v2.settings import FieldMap, IdField
+from shared.domain.hl7v2.settings import FieldMap, IdField, StatusField
 from shared.domain.hl7v2.timing import Timing
 
 _ACTIONS = {
@@ -25,7 +25,7 @@ _ACTIONS = {
 
 #: Without a start these say nothing one could act on.
 _NEEDS_START = frozenset({Action.BOOK, Action.MOVE})
-#: What SCH-25 may outdo, if the connection says so; otherwise the trigger event counts.
+#: What the status may outdo, if the connection says so; otherwise the trigger event counts.
 _STATUS_MAY_DECIDE = frozenset({Action.BOOK, Action.MOVE, Action.MODIFY})
 
 _EVENT = re.compile(r"[A-Z][A-Z0-9]{2}", re.ASCII)
@@ -48,7 +48,7 @@ def read(message: RawMessage, fields: FieldMap, arrived: datetime) -> Scheduling
     if header.component(11, 1) not in fields.processing_ids | {""}:
         raise WrongType(ErrorCode.UNSUPPORTED_PROCESSING_ID, "MSH", 11)
     control_id, sender = _control_id(header), _sender(header)
-    if trigger not in _ACTIONS:
+    if trigger not in _ACTIONS or trigger not in fields.triggers:
         return Ignored(trigger, sender, control_id)
     segments = Segments(message)
     notes: list[Note] = []
@@ -120,7 +120,7 @@ def _sender(header: Header) -> str:
 
 def _action(trigger: str, segments: Segments, fields: FieldMap, notes: list[Note]) -> Action:
     action = _ACTIONS[trigger]
-    decided = fields.status_actions.get(segments.text("SCH", 25), action)
+    decided = fields.status_actions.get(segments.text(*_place(fields.status_field)), action)
     if action not in _STATUS_MAY_DECIDE or decided is action:
         return action
     notes.append(Note.STATUS_DECIDED)
@@ -141,7 +141,7 @@ def _csn(segments: Segments, fields: FieldMap) -> str:
     for source in fields.csn_fields:
         if found := _id(segments, source):
             return found
-    raise Unreadable(ErrorCode.REQUIRED_FIELD, *_place(fields.csn_fields[0]))
+    raise Unreadable(ErrorCode.REQUIRED_FIELD, *_place((*fields.csn_fields, IdField.PV1_19)[0]))
 
 
 def _id(segments: Segments, source: IdField) -> str | None:
@@ -152,7 +152,7 @@ def _id(segments: Segments, source: IdField) -> str | None:
     return text or None
 
 
-def _place(source: IdField) -> tuple[str, int]:
+def _place(source: IdField | StatusField) -> tuple[str, int]:
     segment, _, number = source.partition("-")
     return segment, int(number)
 

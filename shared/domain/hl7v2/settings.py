@@ -3,10 +3,30 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from shared.domain import phone
 from shared.domain.hl7v2.event import Action
+
+#: The events one could act on (epic.md 4.1).
+Trigger = Literal["S12", "S13", "S14", "S15", "S16", "S17", "S26"]
+
+
+class MediaType(StrEnum):
+    """HL7 over HTTP names three, in text, example and code; plain text is what curl users send (epic.md 4.5)."""
+
+    X_ER7 = "x-application/hl7-v2+er7"
+    ER7 = "application/hl7-v2+er7"
+    V2 = "application/hl7-v2"
+    PLAIN = "text/plain"
+
+
+class StatusField(StrEnum):
+    """The fields that may hold an appointment's status (epic.md 4.2); the first component counts."""
+
+    SCH_25 = "SCH-25"
+    AIS_10 = "AIS-10"
 
 
 class IdField(StrEnum):
@@ -31,7 +51,10 @@ class FieldMap:
     video_visit_types: frozenset[str] = frozenset()  # codes or names; empty: the feed holds video visits only
     home_phone: bool = False  # a shared line discloses, so only if the organisation says so
     work_phone: bool = False
-    status_actions: Mapping[str, Action] = field(default_factory=dict)  # SCH-25.1 that outdoes S12-S14; by default none
+    status_field: StatusField = StatusField.SCH_25
+    status_actions: Mapping[str, Action] = field(default_factory=dict)  # statuses that outdo S12-S14; by default none
+    triggers: frozenset[Trigger] = frozenset(get_args(Trigger))  # acted on
+    content_types: frozenset[str] = frozenset(MediaType)
     processing_ids: frozenset[str] = frozenset({"P", "T", "D"})  # MSH-11 taken; a missing one is taken too
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from shared.clients.epic import Epic, KeyCredential, SecretCredential, authorize_url
 from shared.clients.keysets import KeySets
+from shared.clients.pace import Pace
 from shared.domain.signing import SigningKeys
 from shared.errors import Code, Later, Refused
 
@@ -23,7 +24,7 @@ def pem_key():
 
 @pytest.fixture
 def epic(outbound, clock):
-    return Epic(outbound, KeySets(outbound, clock), clock)
+    return Epic(outbound, KeySets(outbound, clock), clock, Pace(clock))
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def test_a_version_is_announced_only_while_it_is_news(changes: dict[str, object]
     assert announcement_ends(booked(**changes)) == ends
 
 
+@pytest.mark.feature("F5.7")
 def test_connections_that_share_a_number_take_turns() -> None:
     turns = spread({"a": ["a1", "a2", "a3"], "b": ["b1"]}, per_minute=60)
     assert [(one, delay.total_seconds()) for one, delay in turns] == [("a1", 0), ("b1", 1), ("a2", 2), ("a3", 3)]

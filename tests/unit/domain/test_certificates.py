@@ -53,6 +53,7 @@ FORMS = {
 }
 
 
+@pytest.mark.feature("F6.2")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("key", [RSA, EC], ids=["rsa", "ec"])
 def test_a_cer_file_is_read_in_its_forms(form: Any, key: Any):
@@ -90,6 +91,7 @@ def test_what_cannot_be_pinned_is_refused_with_the_reason(upload: bytes, why: st
     assert why in refused.value.fields[0]
 
 
+@pytest.mark.feature("F6.5")
 def test_the_holder_of_a_pinned_key_is_let_in():
     certificates.check_presented(header(certificate()), [pin(certificate())], NOW)
 
@@ -99,6 +101,7 @@ def test_a_renewed_certificate_of_the_same_key_is_let_in_within_the_pins_dates()
     certificates.check_presented(header(renewed), [pin(certificate())], NOW)
 
 
+@pytest.mark.feature("F6.2")
 def test_either_of_two_pins_lets_in():
     pins = [pin(certificate(EC)), pin(certificate(RSA))]
     for key in (EC, RSA):
@@ -123,6 +126,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.feature("F6.5")
 @pytest.mark.parametrize("shown", REFUSED.values(), ids=REFUSED)
 def test_anything_else_is_refused(shown: str):
     with pytest.raises(Refused) as refused:

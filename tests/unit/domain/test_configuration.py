@@ -1,6 +1,7 @@
 """The life of a connection's settings, and what its values may be."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,11 +9,21 @@ import pytest
 from pydantic import ValidationError
 
 from shared.domain import configuration
-from shared.domain.connection import Connection, EngineCertificate, EpicSide, Organisation, OwnSide, Pending, WriteBack
+from shared.domain.connection import (
+    Connection,
+    EngineCertificate,
+    EpicSide,
+    Organisation,
+    OwnSide,
+    Pending,
+    Refusal,
+    WriteBack,
+)
 from shared.errors import Code, Refused
 from tests.unit.domain.connections import BASE, LAMNA, epic_side, own_side
 
 OTHER = epic_side(pkce=False)
+NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 
 def a_connection(**changes: Any) -> Connection:
@@ -31,7 +42,10 @@ STEPS: dict[str, Callable[[Connection], Connection]] = {
     "approve": configuration.approved,
     "withdraw": configuration.withdrawn,
     "suspend": lambda connection: configuration.suspended(connection, stopped=True),
+    "send back": lambda connection: configuration.sent_back(connection, "wrong address", "ana", NOW),
+    "switch off": lambda connection: configuration.switched(connection, off=True),
 }
+REFUSED = STEPS["send back"](configuration.validated(NEXT))
 
 
 @pytest.mark.feature("F3.6")
@@ -54,6 +68,16 @@ STEPS: dict[str, Callable[[Connection], Connection]] = {
         (NEXT, "validate", "needs-approval", True),
         (NEXT, "approve", None, None),
         (NEXT, "withdraw", "", True),
+        (DRAFT, "send back", None, None),
+        (WAITING, "send back", "refused", False),
+        (ACTIVE, "send back", None, None),
+        (NEXT, "send back", None, None),
+        (REFUSED, "propose", "draft", True),
+        (REFUSED, "validate", None, None),
+        (REFUSED, "approve", None, None),
+        (REFUSED, "send back", None, None),
+        (REFUSED, "withdraw", "", True),
+        (ACTIVE, "switch off", "", False),
     ],
 )
 def test_the_life_of_a_revision(before: Connection, step: str, pending: str | None, serves: bool | None):
@@ -124,6 +148,7 @@ def test_what_is_no_id_is_unknown(id_: str):
     assert refused.value.code == Code.CONNECTION_UNKNOWN
 
 
+@pytest.mark.feature("F2.6")
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
@@ -216,7 +241,42 @@ def test_a_tenant_is_an_entra_id():
 def test_a_client_secret_does_not_follow_a_connection_to_another_epic():
     """An administrator may propose another base before anybody approves it; our secret is not shown there."""
     there = configuration.proposed(ACTIVE, epic_side(fhir_base_url="https://elsewhere.example/FHIR"))
-    _, name = configuration.with_secret(ACTIVE, "provider")
+    _, name = configuration.with_secret(ACTIVE, "provider", "adam", NOW)
     assert name == configuration.secret_name(epic_side(pkce=False), "provider")
-    assert configuration.with_secret(there, "provider")[1] != name
+    assert configuration.with_secret(there, "provider", "adam", NOW)[1] != name
     assert configuration.secret_name(epic_side(), "patient") != name
+
+
+def test_what_was_sent_back_says_why_until_there_is_another_proposal():
+    assert REFUSED.pending.refusal == Refusal(reason="wrong address", who="ana", at=NOW)
+    assert configuration.proposed(REFUSED, epic_side()).pending.refusal is None
+
+
+def test_what_the_operator_switched_on_again_stays_suspended_if_it_was():
+    stopped = configuration.switched(configuration.suspended(ACTIVE, stopped=True), off=True)
+    assert not configuration.switched(stopped, off=False).serves
+    assert not configuration.suspended(stopped, stopped=False).serves
+
+
+def test_an_organisation_that_is_switched_off_gets_nothing_new():
+    with pytest.raises(Refused) as refused:
+        configuration.drafted(LAMNA.model_copy(update={"enabled": False}), "test", epic_side(), own_side())
+    assert refused.value.code == Code.ORGANISATION_OFF
+
+
+def test_of_a_secret_it_is_known_who_gave_it_last_for_which_app_at_which_epic():
+    once, _ = configuration.with_secret(ACTIVE, "provider", "adam", NOW)
+    twice, _ = configuration.with_secret(once, "provider", "eve", NOW)
+    both, _ = configuration.with_secret(twice, "patient", "adam", NOW)
+    assert [(one.app, one.who, one.fhir_base_url) for one in both.secrets] == [
+        ("provider", "eve", BASE),
+        ("patient", "adam", BASE),
+    ]
+
+
+def test_a_connection_of_the_last_release_still_loads():
+    later = {"off": True, "secrets": True, "pending": {"refusal"}}
+    kept = WAITING.model_dump(mode="json", exclude=later)
+    assert Connection.model_validate(kept) == WAITING
+    organisation = LAMNA.model_dump(mode="json", exclude={"enabled"})
+    assert Organisation.model_validate(organisation) == LAMNA

@@ -68,6 +68,7 @@ SIGHTINGS = st.lists(
 )
 
 
+@pytest.mark.feature("F10.4")
 @given(sightings=SIGHTINGS, seed=st.integers())
 def test_any_order_and_repetition_ends_in_the_same_story_and_the_same_last_word(
     sightings: list[tuple[str, float, Presence]], seed: int
@@ -94,6 +95,7 @@ def guest(participant: str = "g1", name_key: str | None = None) -> Seen:
     return Seen(participant=participant, presence="lobby", name_key=name_key)
 
 
+@pytest.mark.feature("F10.1")
 @pytest.mark.parametrize(
     ("seen", "people", "group", "expected"),
     [

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.texts import Occasion
-from shared.domain.wording import LONGEST, Wording, segments, words
+from shared.domain.permission import Occasion
+from shared.domain.segments import segments
+from shared.domain.wording import LONGEST, Wording, words
 
 pytestmark = pytest.mark.feature("F5.14")
 

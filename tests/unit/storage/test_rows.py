@@ -2,19 +2,21 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from shared.domain import configuration
 from shared.domain.appointment import Appointment, Facts
 from shared.domain.connection import Connection, Organisation
+from shared.domain.onboarding import AccessRequest, Consent, Tick, request_id
 from shared.errors import Code, Refused
 from shared.messages import Receipt
 from shared.storage.appointments import Appointments
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.names import Table
+from shared.storage.onboarding import Onboarding
 from shared.storage.parked import Parked
 from shared.storage.tables import Conflict
 from tests.conftest import StandingClock, Store
@@ -183,6 +185,102 @@ async def test_an_organisation_is_found_only_under_its_tenant(connections: Conne
         with pytest.raises(Refused) as refused:
             await connections.organisation(tenant, id_)
         assert refused.value.code == Code.ORGANISATION_UNKNOWN
+
+
+async def test_organisations_are_listed_without_what_stands_beside_them(connections: Connections, store: Store):
+    other = Organisation(tenant=uuid4(), id="lamna", name="Fabrikam")
+    for one in (LAMNA, other):
+        await connections.enable(one)
+    way_in = Onboarding(store.tables)
+    await way_in.ask(request(1))
+    await way_in.tick(LAMNA.tenant, "lamna", "licences", Tick(done=True, who="adam", at=NOW))
+    await way_in.consented(LAMNA.tenant, Consent(who="adam", at=NOW))
+    assert await connections.organisations(LAMNA.tenant) == [LAMNA]
+    assert {one.name for one in await connections.organisations(None)} == {"Lamna Healthcare", "Fabrikam"}
+
+
+@pytest.mark.feature("F12.6")
+async def test_a_removed_connection_leaves_its_history_and_no_secret(connections: Connections, store: Store):
+    connection, etag = await kept(connections, drafted())
+    neighbour, _ = await kept(connections, drafted())
+    for one in (connection, neighbour):
+        await connections.keep_secret(one, "provider|x", "plover")
+    await connections.remove(configuration.ended(connection), etag, who="adam", at=NOW)
+    with pytest.raises(Refused) as refused:
+        await connections.find(connection.id)
+    assert refused.value.code == Code.CONNECTION_UNKNOWN
+    keys = {row["RowKey"] async for row in store.raw_table(Table.CONNECTIONS).list_entities()}
+    assert [key for key in keys if key.startswith("secret|")] == [f"secret|{neighbour.id}|provider|x"]
+    found = await connections.histories(LAMNA.tenant)
+    assert [row["did"] for row in found[connection.id]] == ["drafted", "removed"]
+    assert await connections.every() == [neighbour]
+    assert {one.id for one in await connections.ever()} == {connection.id, neighbour.id}
+
+
+async def test_who_removes_what_somebody_changed_meanwhile_removes_nothing(connections: Connections):
+    connection, etag = await kept(connections, drafted())
+    await connections.keep_secret(connection, "provider|x", "plover")
+    changed = configuration.suspended(connection, stopped=True)
+    await connections.save(changed, etag, who="ana", did="suspended", at=NOW)
+    with pytest.raises(Refused) as refused:
+        await connections.remove(configuration.ended(connection), etag, who="adam", at=NOW)
+    assert refused.value.code == Code.CHANGED_MEANWHILE
+    assert (await connections.find(connection.id))[0] == changed
+    assert await connections.secret(connection, "provider|x") == "plover"
+
+
+async def test_a_milestone_is_noted_once_and_by_connection(connections: Connections, store: Store):
+    connection, _ = await kept(connections, drafted())
+    for process in (connections, connections, Connections(store.tables)):
+        await process.reach(connection.id, "patient-launch", NOW)
+    assert await connections.reached(LAMNA.tenant) == {(connection.id, "patient-launch")}
+    assert await connections.reached(uuid4()) == set()
+
+
+# --- onboarding
+
+
+def request(number: int, tenant: UUID = LAMNA.tenant) -> AccessRequest:
+    asked = {"organisation": "Lamna Healthcare", "contact": "epic@lamna.example"}
+    return AccessRequest(**asked, id=request_id(tenant, number), tenant=tenant, who="adam", at=NOW)
+
+
+@pytest.mark.feature("F1.3")
+async def test_a_request_is_kept_once_with_its_contact_sealed(store: Store):
+    way_in = Onboarding(store.tables)
+    assert await way_in.ask(request(1))
+    assert not await way_in.ask(request(1))
+    assert (await way_in.request(request(1).id))[0] == request(1)
+    [row] = [dict(one) async for one in store.raw_table(Table.ORGANISATIONS).list_entities()]
+    assert "epic@lamna" not in str(row)
+
+
+async def test_requests_are_listed_by_tenant_or_all(store: Store):
+    way_in, other = Onboarding(store.tables), uuid4()
+    for one in (request(1), request(2), request(1, other)):
+        await way_in.ask(one)
+    assert await way_in.requests(LAMNA.tenant) == [request(1), request(2)]
+    assert len(await way_in.requests(None)) == 3
+
+
+async def test_of_two_who_decide_a_request_one_wins(store: Store):
+    way_in = Onboarding(store.tables)
+    await way_in.ask(request(1))
+    asked, row = await way_in.request(request(1).id)
+    await way_in.decide(asked.model_copy(update={"state": "declined"}), row)
+    with pytest.raises(Conflict):
+        await way_in.decide(asked.model_copy(update={"state": "enabled"}), row)
+
+
+async def test_a_tick_of_an_organisation_outdoes_one_of_its_tenant(store: Store):
+    way_in = Onboarding(store.tables)
+    yes, no = (Tick(done=done, who="adam", at=NOW) for done in (True, False))
+    await way_in.tick(LAMNA.tenant, None, "licences", yes)
+    await way_in.tick(LAMNA.tenant, None, "epic-version", yes)
+    await way_in.tick(LAMNA.tenant, "lamna", "licences", no)
+    assert await way_in.ticks(LAMNA.tenant, "lamna") == {"licences": no, "epic-version": yes}
+    assert await way_in.ticks(LAMNA.tenant, "other") == {"licences": yes, "epic-version": yes}
+    assert await way_in.ticks(uuid4(), "lamna") == {}
 
 
 # --- appointments and parked work

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.clients.graph import OnlineMeeting
+from shared.domain.advanced import FhirSetup
 from shared.domain.connection import Connection
 from shared.domain.launch import Place, Ticket
 from shared.errors import Code, Later, Refused
@@ -51,7 +52,7 @@ class Shelf:
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     read_: list[str] = field(default_factory=list)
 
-    async def read(self, base: str, token: str, reference: str) -> dict[str, Any]:
+    async def read(self, base: str, token: str, reference: str, _: FhirSetup) -> dict[str, Any]:
         self.read_.append(reference)
         if reference not in self.resources:
             raise Refused(Code.EPIC_REFUSED, "403")

@@ -123,7 +123,7 @@ async def test_more_than_a_tick_takes_goes_with_the_next_oldest_first(
     assert sorted(one.key for one in await world.queued(Queue.UPKEEP)) == ["k0", "k1", "k2"]
 
 
-@pytest.mark.feature("F5.10")
+@pytest.mark.feature("F5.7")
 async def test_reminders_of_one_number_are_spread_by_what_it_may_send(world: VisitWorld) -> None:
     world.set(sms_per_minute=2)
     await world.agenda.plan([due("reminder", key=f"k{number}", slot=60) for number in range(5)])

@@ -166,7 +166,7 @@ async def test_with_graph_away_epic_hears_of_the_end_all_the_same(world: VisitWo
     assert world.graph.did == ["unsubscribe"]
 
 
-@pytest.mark.feature("F11.2")
+@pytest.mark.feature("F10.4")
 async def test_attendance_tells_of_staff_whose_events_were_lost(world: VisitWorld) -> None:
     """Of a guest's record nobody knows whose it is."""
     await held(world)
@@ -248,7 +248,7 @@ async def erased_at(world: VisitWorld, moment: Any, key: str = KEY) -> bool:
 WAITING = (Change(status="connected", at=START),)
 
 
-@pytest.mark.feature("F12.3")
+@pytest.mark.feature("F12.2")
 @pytest.mark.parametrize(
     ("visit", "person", "moment", "expected"),
     [
@@ -299,7 +299,7 @@ async def test_erasing_twice_erases_once_and_a_fact_that_was_lost_on_the_way_is_
     assert [row["at"] for row in await world.facts("erased")] == [minute(60)]
 
 
-@pytest.mark.feature("F12.3")
+@pytest.mark.feature("F12.2")
 async def test_an_appointment_that_never_became_a_visit_is_erased_after_its_time(world: VisitWorld) -> None:
     await booked(world)
     await erased_at(world, START)
@@ -355,7 +355,7 @@ async def test_an_erased_visit_of_an_appointment_with_a_new_time_is_held_after_a
     assert [one.kind for one in await world.queued(Queue.MEETING_REQUESTS)] == ["subscribe"]
 
 
-@pytest.mark.feature("F12.6")
+@pytest.mark.feature("F12.10")
 async def test_closing_and_erasing_log_and_note_nobody(world: VisitWorld, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
     await held(world, *CALL, OVER)

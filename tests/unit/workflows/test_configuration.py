@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 
@@ -10,11 +11,14 @@ from shared.bootstrap import Deps as BootstrapDeps
 from shared.clients.entra import Caller
 from shared.clients.epic import SecretCredential
 from shared.clock import Clock
-from shared.domain.connection import Connection
+from shared.domain.connection import Connection, Environment, Organisation
+from shared.domain.onboarding import SharedBase
 from shared.errors import Code, Later, Refused
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
-from shared.workflows import configuration
+from shared.storage.orders import Orders
+from shared.storage.people import People
+from shared.workflows import configuration, fhir_bases
 from tests.conftest import StandingClock, Store
 from tests.unit.domain.connections import BASE, LAMNA, epic_side, own_side
 
@@ -30,6 +34,8 @@ class Deps:
     connections: Connections
     lookups: Lookups
     clock: Clock
+    people: People
+    orders: Orders
     epic: object = None
 
 
@@ -43,7 +49,9 @@ class FailingConnections(Connections):
 @pytest.fixture
 async def deps(store: Store) -> Deps:
     clock = StandingClock(moment=NOW)
-    made = Deps(Connections(store.tables), Lookups(store.tables, clock), clock)
+    people = People(store.tables, store.pseudonyms)
+    lookups = Lookups(store.tables, clock)
+    made = Deps(Connections(store.tables), lookups, clock, people, Orders(store.tables, lookups))
     await made.connections.enable(LAMNA)
     return made
 
@@ -118,3 +126,63 @@ async def test_a_client_secret_is_not_shown_to_a_server_that_was_only_proposed(d
         with pytest.raises(Refused) as refused:
             await BootstrapDeps.credential(keys, changed, side, client)
         assert refused.value.code == Code.WRONG_STATE
+
+
+async def test_with_a_connection_go_its_base_url_and_its_sign_ins_and_nobody_elses(deps: Deps):
+    connection, neighbour = await drafted(deps), await drafted(deps, ELSEWHERE.fhir_base_url)
+    for one in (connection, neighbour):
+        await deps.people.keep(one.id, "ePaula", "oid", NOW)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.remove(connection, etag, ADAM, deps)
+    assert await deps.people.find(connection.id, "ePaula") is None
+    assert await deps.people.find(neighbour.id, "ePaula") == "oid"
+    assert not await taken(deps)
+    assert await taken(deps, ELSEWHERE.fhir_base_url)
+
+
+async def test_a_proposal_that_lost_to_a_removal_keeps_no_base_url(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.remove(connection, etag, ADAM, deps)
+    with pytest.raises(Refused):
+        await configuration.propose(connection, etag, ELSEWHERE, ADAM, deps)
+    assert not await taken(deps, ELSEWHERE.fhir_base_url)
+
+
+CHILD = replace(ADAM, tenant="2b2b2b2b-0000-4000-8000-000000000003")
+CHILDS = Organisation(tenant=UUID(CHILD.tenant), id="lamna", name="A child of Lamna's network", production=True)
+
+
+async def childs(deps: Deps, environment: Environment = "test") -> Connection:
+    return await configuration.draft("lamna", environment, epic_side(), own_side(), CHILD, deps)
+
+
+@pytest.mark.feature("F1.13")
+async def test_a_base_url_is_shared_only_with_the_tenants_that_the_operator_names(deps: Deps):
+    await deps.connections.enable(CHILDS)
+    parents = await drafted(deps)
+    with pytest.raises(Refused):
+        await childs(deps)
+    shared = SharedBase(fhir_base_url=BASE, environment="test", parent=LAMNA.tenant, children=(CHILDS.tenant,))
+    await fhir_bases.share(shared, deps)
+    assert await fhir_bases.shared(deps) == [shared]
+    with pytest.raises(Refused) as other_environment:
+        await childs(deps, "production")
+    assert other_environment.value.code == Code.FHIR_BASE_TAKEN
+    connection = await childs(deps)
+    with pytest.raises(Refused):
+        await childs(deps)  # one each
+    assert await taken(deps)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.remove(connection, etag, CHILD, deps)
+    assert (await deps.lookups.find(Kind.FHIR_BASE, BASE))["target"] == parents.id
+    await fhir_bases.share(shared.model_copy(update={"children": ()}), deps)
+    with pytest.raises(Refused):
+        await childs(deps)
+
+
+@pytest.mark.feature("F1.13")
+async def test_a_shared_base_url_is_kept_for_its_network(deps: Deps):
+    shared = SharedBase(fhir_base_url=BASE, environment="test", parent=CHILDS.tenant, children=(CHILDS.tenant,))
+    await fhir_bases.share(shared, deps)
+    assert await taken(deps)

@@ -125,6 +125,7 @@ async def test_a_batch_that_is_not_wholly_durable_gets_no_answer_and_repeats_as_
     assert len(set(ids)) == 2
 
 
+@pytest.mark.feature("F12.1")
 async def test_only_the_fields_of_the_event_go_on(deps: Deps, serving: Connection, store: Store):
     await intake.accept(posted(serving, booked("1001")), deps)
     [one] = await waiting(store)

@@ -66,6 +66,7 @@ async def test_an_appointment_without_csn_leaves_it_to_the_encounter(world: Laun
     assert (await place(world, tokens(encounter="e"))).csn == CSN
 
 
+@pytest.mark.feature("F4.12")
 @pytest.mark.parametrize(("who", "chart"), [(STRANGER, None), (STRANGER, "eMo"), (PROXY, None), (PROXY, "eMo")])
 async def test_a_visit_of_somebody_else_is_refused(world: LaunchWorld, who: IdToken, chart: str | None):
     """F4.12: the conference must be linked to who launched."""
@@ -88,6 +89,7 @@ async def test_a_context_of_another_visit_than_the_open_chart_takes_no_times_fro
     assert (found.csn, found.start) == ("5", None)
 
 
+@pytest.mark.feature("F4.12")
 @pytest.mark.parametrize("given", [tokens(appointment=None), tokens(appointment=None, sessionid="77")])
 async def test_with_nothing_to_go_on_no_visit_is_guessed(world: LaunchWorld, given: Tokens):
     with pytest.raises(Refused) as refusal:
@@ -95,6 +97,7 @@ async def test_with_nothing_to_go_on_no_visit_is_guessed(world: LaunchWorld, giv
     assert refusal.value.code is Code.VISIT_UNKNOWN
 
 
+@pytest.mark.feature("F12.10")
 async def test_what_was_read_is_counted_and_not_logged(world: LaunchWorld, caplog):
     with caplog.at_level("INFO"):
         world.epic.resources["Appointment/a"] = EPICS_OWN | {"participant": [{"actor": {"reference": "Patient/eNO3"}}]}

@@ -19,7 +19,7 @@ from tests.unit.workflows.launch_world import POOL
 from tests.unit.workflows.text_world import CONNECTION, NOW, Killed
 from tests.unit.workflows.visit_world import LAMNA, VisitWorld
 
-pytestmark = [pytest.mark.feature("F7.6"), pytest.mark.promise("P3")]
+pytestmark = pytest.mark.promise("P3")
 
 START = NOW + timedelta(hours=20)
 LATER = START + timedelta(hours=3)
@@ -140,6 +140,7 @@ async def test_with_graph_away_the_row_stands_and_the_same_meeting_is_made_later
     assert await world.meetings_counted() == 1
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.parametrize("place", ["graph.create_or_get", "graph.guard", "lookups.put", "agenda.plan"])
 async def test_killed_anywhere_the_repetition_ends_the_same(
     world: VisitWorld, monkeypatch: pytest.MonkeyPatch, place: str

@@ -52,6 +52,19 @@ async def statuses(world: VisitWorld, person: str) -> list[tuple[str, float]]:
     return [(change.status, (change.at - START).total_seconds() / 60) for change in changes]
 
 
+@pytest.mark.feature("F10.3")
+@pytest.mark.parametrize("late", list(itertools.permutations(["ended", "back", "left"])))
+async def test_who_changes_devices_before_the_end_is_told_of_the_same_however_late_it_is_heard(
+    world: VisitWorld, late: tuple[str, ...]
+) -> None:
+    """The end may be heard before the second device: for a moment nobody but that one would be in the call."""
+    await world.visit(pat())
+    said = {"ended": happened("callEnded", 9), "back": roster(6, guest("g2")), "left": roster(5, guest("g1", "left"))}
+    await tell(world, roster(1, guest("g1")), *(said[one] for one in late))
+    changes = [status for status, _ in await statuses(world, "pat")]
+    assert changes == ["connected", "disconnected"] * 2
+
+
 # --- at the door
 
 
@@ -111,10 +124,20 @@ async def test_lifecycle_events_ask_for_what_they_need(
     await world.visit()
     state = client_state(KEY, world.pseudonyms)
     for claimed in (state, "forged", state.replace(KEY, "other")):
-        body = {"value": [{"clientState": claimed, "lifecycleEvent": lifecycle}]}
+        body = {"value": [{"clientState": claimed, "lifecycleEvent": lifecycle, "subscriptionId": "s1"}]}
         await presence.accept_lifecycle(json.dumps(body).encode(), world)
     found: list[MeetingRequest] = await world.queued(Queue.MEETING_REQUESTS)
     assert [(one.kind, one.key) for one in found] == [(kind, KEY) for kind in asked]
+
+
+@pytest.mark.parametrize("named", ["s0", None])
+async def test_late_word_of_a_subscription_that_was_replaced_is_dropped(world: VisitWorld, named: str | None) -> None:
+    await world.visit()
+    item = {"clientState": client_state(KEY, world.pseudonyms), "lifecycleEvent": "subscriptionRemoved"}
+    await presence.accept_lifecycle(json.dumps({"value": [item | {"subscriptionId": named}]}).encode(), world)
+    await world.change(subscription=None)
+    await presence.accept_lifecycle(json.dumps({"value": [item | {"subscriptionId": named}]}).encode(), world)
+    assert await world.queued(Queue.MEETING_REQUESTS) == []
 
 
 # --- who may say so
@@ -303,7 +326,7 @@ async def test_the_calls_end_plans_the_close(world: VisitWorld) -> None:
     assert ("erase-visit", KEY, END + timedelta(hours=72)) in planned
 
 
-@pytest.mark.feature("F12.6", "F12.10")
+@pytest.mark.feature("F12.10")
 async def test_no_name_and_no_id_rests_in_clear_or_is_logged(world: VisitWorld, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
     await world.visit(pat(), paula())

@@ -222,7 +222,7 @@ async def test_the_old_appointments_erasure_leaves_the_link_of_the_next(world: S
     assert await world.lookups.find(Kind.JOIN_TOKEN, (await world.appointment(NEW)).join_token or "")
 
 
-@pytest.mark.promise("P2")
+@pytest.mark.promise("P2", "P12")
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_a_move_in_any_order_leaves_the_old_one_silent(world: ScheduleWorld, order: Any) -> None:
     """Queue functions run side by side: the move may be worked on before the booking that it replaces."""
@@ -297,7 +297,7 @@ async def _end(world: ScheduleWorld, csn: str, messages: list[SchedulingMessage]
     return row.model_dump(exclude={"key", "csn", "join_token"}), wanted, said_
 
 
-@pytest.mark.promise("P2")
+@pytest.mark.promise("P2", "P12")
 async def test_any_order_repetition_and_tie_ends_in_the_same_row_and_the_same_texts(world: ScheduleWorld) -> None:
     """Through the real workflow and storage; each of sixty stories on two appointments of its own."""
     world.agenda = _Forgetful(world.store.tables)

@@ -10,7 +10,7 @@ import pytest
 
 from shared.clients.sms import SmsAnswer
 from shared.domain.appointment import Told
-from shared.domain.texts import Verdict
+from shared.domain.delivery import Verdict
 from shared.errors import Later
 from shared.storage.names import Queue, Table
 from shared.workflows import texts
@@ -18,7 +18,7 @@ from tests.conftest import Store
 from tests.unit.workflows import text_world
 from tests.unit.workflows.text_world import CONNECTION, NOW, NUMBER, PHONE, START, Killed, World, order
 
-pytestmark = [pytest.mark.feature("F5.4", "F5.8", "F5.9"), pytest.mark.promise("P2")]
+pytestmark = [pytest.mark.feature("F5.1", "F5.8", "F5.9"), pytest.mark.promise("P2")]
 
 BOOKED = Told(start=START, standing="booked")
 
@@ -83,6 +83,7 @@ async def test_a_fault_of_our_own_is_an_alarm(world: World, caplog: Any) -> None
     assert alarms == [f"texts refused by the provider connection={CONNECTION} code=401"]
 
 
+@pytest.mark.feature("F5.14")
 async def test_stop_is_honoured_until_start(world: World) -> None:
     await world.opt_outs.stop(NUMBER, PHONE, NOW, "inbound")
     await texts.send(order(), world)
@@ -222,7 +223,7 @@ async def test_a_change_between_claim_and_call_stops_the_text(world: World, monk
     assert "your video visit is on Wednesday, March 4 at 10:00 AM" in sent.words
 
 
-@pytest.mark.parametrize("change", [{"facts": {"phone": "+16085550102"}}, {"facts": {"language": "es"}}])
+@pytest.mark.parametrize("change", [{"facts": {"phone": "+16085550102"}}, {"join_token": "u" * 22}])
 async def test_a_repetition_that_would_differ_is_not_made(world: World, change: Any) -> None:
     world.sms.script = [text_world.lost]
     with pytest.raises(Later):
@@ -269,6 +270,7 @@ async def test_given_up_it_says_so(world: World, script: Any, state: str) -> Non
     assert len(world.sms.asked) == 1
 
 
+@pytest.mark.feature("F12.10")
 async def test_no_phone_and_no_words_rest_or_are_logged(world: World, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG, "connector")
     world.sms.script = [text_world.lost]

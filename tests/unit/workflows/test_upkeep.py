@@ -1,5 +1,6 @@
 """Phone numbers leave in time, and changed reminders reach every open appointment."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from shared.domain.connection import SmsSetup
 from shared.messages import UpkeepOrder
-from shared.storage.names import Table
+from shared.storage.names import Queue, Table
 from shared.workflows import upkeep
 from tests.conftest import Store
 from tests.unit.workflows.test_schedule import START, ScheduleWorld, said
@@ -35,14 +36,14 @@ async def erase(world: ScheduleWorld, moment: Any) -> str | None:
     return (await world.appointment()).facts.phone
 
 
-@pytest.mark.feature("F12.2")
+@pytest.mark.feature("F6.3", "F12.2", "F12.6")
 @pytest.mark.parametrize(("minutes", "kept"), [(-60, PHONE), (59, PHONE), (60, None), (600, None)])
 async def test_the_phone_leaves_an_hour_after_the_start(world: ScheduleWorld, minutes: int, kept: str | None) -> None:
     await world.heard(said("S12"))
     assert await erase(world, START + timedelta(minutes=minutes)) == kept
 
 
-@pytest.mark.feature("F12.2")
+@pytest.mark.feature("F6.3", "F12.2", "F12.6")
 @pytest.mark.parametrize("trigger", ["S15", "S26"])
 async def test_the_phone_leaves_an_hour_after_word_of_a_cancellation_or_no_show(
     world: ScheduleWorld, trigger: str
@@ -52,7 +53,7 @@ async def test_the_phone_leaves_an_hour_after_word_of_a_cancellation_or_no_show(
     assert await erase(world, NOW + timedelta(minutes=65)) is None
 
 
-@pytest.mark.feature("F12.2")
+@pytest.mark.feature("F6.3", "F12.2", "F12.6")
 async def test_the_phone_is_gone_from_everything_that_is_remembered(world: ScheduleWorld) -> None:
     await world.heard(*(said("S14", minute) for minute in range(25)))
     await erase(world, START + timedelta(hours=1))
@@ -83,9 +84,48 @@ async def test_changed_intervals_replan_the_open_appointments_of_that_connection
     row = {"PartitionKey": str(connection.tenant), "RowKey": f"conn|{CONNECTION}"}
     await world.store.tables.put(Table.CONNECTIONS, row | {"settings": changed.model_dump_json()})
     before = await reminders(world)
-    await upkeep.apply(order("replan", "all"), world)
+    await upkeep.apply(order("replan", ""), world)
     fresh = {(world.key(csn), START - timedelta(minutes=120)) for csn in ("9001", "9002")}
     assert await reminders(world) - before == fresh
+
+
+async def follow(world: ScheduleWorld) -> list[str]:
+    """Work on a replan and on all that follows from it; the ids of what followed."""
+    todo, ids = [order("replan", "")], list[str]()
+    while todo:
+        await upkeep.apply(todo.pop(), world)
+        todo = await world.queued(Queue.UPKEEP)
+        ids += [one.message_id for one in todo]
+    return ids
+
+
+@pytest.mark.feature("F5.9")
+@pytest.mark.parametrize(("page", "messages"), [(2, 2), (5, 1), (6, 0)])
+async def test_many_appointments_are_replanned_a_page_to_a_message(
+    world: ScheduleWorld, monkeypatch: pytest.MonkeyPatch, page: int, messages: int
+) -> None:
+    await world.heard(*(said("S12", minute, f"900{minute}") for minute in range(5)))
+    before = await reminders(world)
+    await world.store.tables.sweep(Table.DUE_WORK, "kind eq 'reminder'")
+    monkeypatch.setattr(upkeep, "_PAGE", page)
+    ids = await follow(world)
+    assert (await reminders(world), len(ids), len(set(ids))) == (before, messages, messages)
+    assert len(before) == 5
+
+
+@pytest.mark.feature("F5.9")
+async def test_a_replan_writes_reminders_of_booked_appointments_and_nothing_else(
+    world: ScheduleWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.heard(said("S12"), said("S12", 1, "9002"), said("S15", 2, "9002"))
+    written = []
+    monkeypatch.setattr(world.agenda, "plan", lambda entries: _kept(written, entries))
+    await follow(world)
+    assert [(due.key, due.kind) for due in written] == [(world.key("9001"), "reminder")]
+
+
+async def _kept(written: list[Any], entries: Iterable[Any]) -> None:
+    written += entries
 
 
 async def reminders(world: ScheduleWorld) -> set[tuple[str, Any]]:

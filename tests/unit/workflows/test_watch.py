@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clock import Clock
+from shared.domain import configuration
 from shared.domain.agenda import Due
 from shared.domain.connection import EngineCertificate
 from shared.domain.hl7v2.event import Action, Order, PhoneNote, Said, SchedulingEvent
@@ -433,11 +434,36 @@ async def test_texts_leave_by_their_day(world: Watched, days: int, left: int):
     assert len(await world.rows(Table.TEXTS)) == left + 1
 
 
+async def test_what_a_removed_connection_did_leaves_in_its_own_time(world: Watched):
+    current, etag = await world.connections.find(CONNECTION)
+    await world.connections.remove(configuration.ended(current), etag, who="adam", at=NOW)
+    for days in (90, 92):
+        row = {"PartitionKey": partition(CONNECTION, f"{NOW - days * DAY:%Y%m%d}"), "RowKey": "t"}
+        await world.store.tables.put(Table.TEXTS, row)
+    await world.audit.note([Fact(CONNECTION, "v", "closed", NOW - days * DAY) for days in (2190, 2192)])
+    await expiry.expire(world)
+    assert (len(await world.rows(Table.TEXTS)), len(await world.rows(Table.AUDIT))) == (1, 1)
+
+
 @pytest.mark.parametrize(("days", "left"), [(2190, 1), (2192, 0)])
 async def test_the_audit_leaves_by_the_day_of_the_fact(world: Watched, days: int, left: int):
     await world.audit.note([Fact(CONNECTION, "v", "closed", NOW - days * DAY)])
     await expiry.expire(world)
     assert len(await world.rows(Table.AUDIT)) == left
+
+
+@pytest.mark.feature("F3.2")
+async def test_an_approval_that_came_to_nothing_leaves_as_soon_as_its_time_is_over(world: Watched):
+    for minutes in (14, 16):
+        until = NOW + timedelta(minutes=minutes)
+        await world.lookups.put(Kind.APPROVAL, f"a{minutes}", "c", until, user_sealed="plover")
+    await world.lookups.put(Kind.TEXT, "t", "day", NOW)
+    world.clock.moment = NOW + timedelta(minutes=15)
+    await watch.watch(world)
+    assert sorted(row["PartitionKey"].partition("|")[0] for row in await world.rows(Table.LOOKUPS)) == [
+        "approval",
+        "text",
+    ]
 
 
 async def test_lookups_leave_a_day_after_they_expired_and_those_without_expiry_stay(world: Watched):

@@ -88,6 +88,20 @@ async def test_every_change_of_one_person_is_told_in_order_and_nobody_elses(worl
     assert (person.written, person.lease, person.lease_until) == (4, None, None)
 
 
+async def test_each_change_is_noted_in_one_write_and_the_last_lets_go_in_the_same(
+    world: VisitWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, save = list[tuple[int, bool]](), world.visits.save
+
+    async def kept(known: Any, visit: Any, person: Person) -> None:
+        await save(known, visit, person)
+        saved.append((person.written, person.lease is not None))
+
+    monkeypatch.setattr(world.visits, "save", kept)
+    await writeback.write(look_at(), world)
+    assert saved == [(0, True), (1, True), (2, True), (3, True), (4, False)]
+
+
 async def test_an_order_that_comes_twice_tells_nothing_again(world: VisitWorld) -> None:
     for _ in range(3):
         await writeback.write(look_at(), world)
@@ -174,6 +188,23 @@ async def test_a_writer_whose_lease_ran_out_does_not_turn_the_story_back(world: 
     assert world.epic_status.of("70001") == ["connected", *IN_ORDER]
 
 
+async def test_what_was_told_is_noted_though_another_has_the_lease_now(world: VisitWorld) -> None:
+    tell = world.epic_status.tell
+
+    async def hangs(*given: Any) -> str:
+        answer = await tell(*given)
+        known = await world.visits.find(KEY)
+        taken = {"lease": "another's", "lease_until": world.clock.real() + timedelta(seconds=60)}
+        await world.visits.save(known, None, known.people["pat"].model_copy(update=taken))
+        return answer
+
+    world.epic_status.tell = hangs
+    with pytest.raises(Later) as later:
+        await writeback.write(look_at(), world)
+    person = await world.person("pat")
+    assert (later.value.peer, person.written, person.lease) == ("lease", 1, "another's")
+
+
 async def test_a_refusal_of_epics_command_is_noted_and_the_rest_goes_on(world: VisitWorld) -> None:
     world.epic_status.script = [lambda *_: "INVALID-EXTERNALID"]
     await writeback.write(look_at(), world)
@@ -227,7 +258,6 @@ async def test_basic_sends_epics_form_of_the_account(world: VisitWorld) -> None:
     assert set(world.epic_status.asked) == {("backend", expected)}
 
 
-@pytest.mark.feature("F10.5")
 async def test_a_log_only_sink_writes_the_audit_and_asks_nobody(world: VisitWorld) -> None:
     await sink(world, sink="log-only", url=None)
     await writeback.write(look_at(), world)
@@ -264,7 +294,7 @@ async def test_who_has_no_id_at_epic_is_told_of_to_nobody(world: VisitWorld) -> 
     assert world.epic_status.told == []
 
 
-@pytest.mark.feature("F12.6")
+@pytest.mark.feature("F12.10")
 async def test_nothing_of_anybody_is_logged_or_noted(world: VisitWorld, caplog: Any) -> None:
     caplog.set_level(logging.DEBUG)
     await writeback.write(look_at(), world)

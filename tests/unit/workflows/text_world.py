@@ -11,7 +11,8 @@ from shared import settings
 from shared.clients.sms import SmsAnswer, SmsOrder
 from shared.domain.appointment import Appointment, Facts, Told
 from shared.domain.connection import Connection, SmsSetup
-from shared.domain.texts import Text, Verdict
+from shared.domain.delivery import Verdict
+from shared.domain.texts import Text
 from shared.messages import Receipt, TextOrder, text_id
 from shared.storage.appointments import Appointments
 from shared.storage.brake import Brake

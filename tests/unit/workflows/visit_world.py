@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 from shared.clients.graph import Attendance, Wish
 from shared.clients.notifications import NotificationKeys
 from shared.clients.write_back import Status
-from shared.domain.connection import Connection, EpicSide, WriteBack
+from shared.domain.connection import Connection, EpicSide
 from shared.domain.visit import Meeting, Person, Subscription, Visit
 from shared.errors import Code, Later, Refused
 from shared.messages import MODELS, CallEvent, WritebackOrder
@@ -154,8 +154,8 @@ class Sink:
     asked: list[tuple[str, str]] = field(default_factory=list)
     script: list[Callable[["Sink", Status], str]] = field(default_factory=list)
 
-    async def tell(self, _: WriteBack, status: Status, client: str, authorization: str) -> str:
-        self.asked.append((client, authorization))
+    async def tell(self, side: EpicSide, status: Status, authorization: str) -> str:
+        self.asked.append((side.backend_client_id, authorization))
         await asyncio.sleep(0)
         return self.script.pop(0)(self, status) if self.script else self.take(status)
 

@@ -1,0 +1,71 @@
+"""Texts as an organisation writes them: words with placeholders in braces, for each kind and language (F5.15).
+
+A placeholder is there only if the connector has its value. There is none for a patient's name, and none for provider
+and visit type: no row keeps them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from shared.domain.model import Model
+
+#: Always allowed.
+PLACEHOLDERS = ("organisation", "day", "time", "link")
+#: Allowed only by a switch: whoever sees the phone learns from it what the visit is about.
+TELLING = ("department",)
+LONGEST_TEMPLATE = 600
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def placeholders(template: str) -> frozenset[str]:
+    """The names in braces."""
+    return frozenset(_PLACEHOLDER.findall(template))
+
+
+def filled(template: str, values: Mapping[str, str | None]) -> str:
+    """The template with values in place of names; one without value leaves nothing."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found[1]) or "", template)
+
+
+def _checked(template: str) -> str:
+    text = template.replace("\r\n", "\n").strip()
+    if not text or not text.replace("\n", " ").isprintable():
+        raise ValueError("must be words, without control characters")
+    if set(_PLACEHOLDER.sub("", text)) & set("{}"):
+        raise ValueError("has a brace that stands alone")
+    if unknown := placeholders(text) - {*PLACEHOLDERS, *TELLING}:
+        raise ValueError(f"has {len(unknown)} placeholders that nobody fills")
+    return text
+
+
+def _linked(template: str) -> str:
+    if "link" not in placeholders(template):
+        raise ValueError("must have {link}: without it nobody can join")
+    return template
+
+
+Template = Annotated[str, Field(max_length=LONGEST_TEMPLATE), AfterValidator(_checked)]
+Linked = Annotated[Template, AfterValidator(_linked)]
+#: A primary language subtag of BCP 47, as messages of Epic name it.
+LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class TextTemplates(Model):
+    """The texts of one language. What is left out is said in the connector's own words."""
+
+    booked: Linked | None = Field(default=None, description="Text when a visit is booked.")
+    changed: Linked | None = Field(default=None, description="Text when the time of a visit has changed.")
+    cancelled: Template | None = Field(default=None, description="Text when a visit is cancelled.")
+    reminder: Linked | None = Field(default=None, description="Text that reminds of a visit.")
+
+
+def telling(texts: Mapping[str, TextTemplates]) -> Iterator[str]:
+    """Paths of the templates that need the switch, such as `en.booked`."""
+    for language, of_language in texts.items():
+        for kind, template in of_language.model_dump(exclude_none=True).items():
+            if placeholders(template) & set(TELLING):
+                yield f"{language}.{kind}"
