@@ -94,14 +94,24 @@ function area(field) {
   return optional(simple(input));
 }
 
+/** Two times of day, { starts, ends }; none when both are empty. */
+function hours(field) {
+  const [starts, ends] = [0, 1].map(() => h("input", { class: "input input-short", type: "time", id: fresh("input") }));
+  return {
+    element: h("div", { class: "hours" }, starts, h("label", { for: ends.id }, t(`field.${field.path}.until`)), ends),
+    input: starts,
+    get: () => (starts.value || ends.value ? { starts: starts.value || null, ends: ends.value || null } : null),
+    set: (value) => ([starts.value, ends.value] = [value?.starts ?? "", value?.ends ?? ""]),
+  };
+}
+
 const KINDS = {
   text,
   url: (field) => text(field, "url"),
   secret: (field) => text(field, "password"),
   "optional-text": (field) => optional(text(field)),
   "optional-url": (field) => optional(text(field, "url")),
-  time: (field) => optional(text(field, "time")),
-  area, number, select, check, lines, words, numbers, pairs, zone, person, people,
+  area, hours, number, select, check, lines, words, numbers, pairs, zone, person, people,
 };
 
 /** The control of a field, by its kind. */

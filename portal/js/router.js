@@ -70,12 +70,22 @@ const waiting = () => h("div", { class: "waiting" }, h("fluent-spinner", { "aria
 const tryAgain = () => h("p", {}, h("fluent-button", { onclick: again }, t("action.try-again")));
 
 function found() {
-  const asked = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+  const asked = parts(location.hash.replace(/^#\/?/, ""));
   for (const page of pages) {
     const parameters = match(page.path.split("/"), asked);
     if (parameters) return [page, parameters];
   }
   return [pages.find(allowed) ?? pages[0], {}];
+}
+
+/** The parts of an address that anybody may have written: none when it is malformed or leads out of its place. */
+function parts(text) {
+  try {
+    const read = text.split("/").map(decodeURIComponent);
+    return read.some((part) => part === "." || part === "..") ? [] : read;
+  } catch {
+    return [];
+  }
 }
 
 function match(pattern, asked) {

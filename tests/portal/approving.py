@@ -25,7 +25,7 @@ def change(api: Api, user: str, method: str, path: str, body: Any = None) -> Any
 def approve(api: Api, connection: str) -> dict[str, Any]:
     """Check the address, sign in to Epic, approve: by the API."""
     change(api, "adam", "POST", f"{connection}/validation")
-    begun = api("ana", "POST", at(connection, "/approvals"))
+    begun = change(api, "ana", "POST", f"{connection}/approvals")
     code = sign_in_to_epic(api.plan, begun["authorize_url"], "ana")
     made: dict[str, Any] = api("ana", "POST", at(connection, f"/approvals/{begun['attempt']}"), {"code": code})
     return made

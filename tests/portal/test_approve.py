@@ -90,7 +90,7 @@ def test_the_page_names_exactly_what_differs_and_what_serves(visit: Visit, api: 
     cells = rows.nth(0).locator("td").all_inner_texts()
     assert cells == [world.EPIC_APPS["test", "patient"], "other-patient-app"]
     assert rows.nth(1).locator("td").all_inner_texts() == ["yes", "no"]
-    page.get_by_text("What serves now: revision 1").click()
+    page.locator("summary", has_text="What is in use now: revision 1").click()
     expect(page.locator("details[open] dl")).to_contain_text(world.EPIC_APPS["test", "patient"])
 
 
@@ -301,3 +301,15 @@ def test_by_keyboard_alone_one_gets_to_the_sign_in_and_back(visit: Visit, waitin
     page.keyboard.type(code)
     page.keyboard.press("Enter")
     assert "Approved" in said(page)
+
+
+@pytest.mark.feature("F3.3")
+def test_what_was_proposed_while_the_page_was_open_is_not_approved_unread(visit: Visit, api: Api, waiting: str):
+    ana = visit("ana", f"#/approve/{waiting}")
+    visit.expects("412")
+    proposed(api, waiting)
+    ana.locator(".approval fluent-button[appearance=primary]").click()
+    assert "changed" in said(ana)
+    assert ana.locator(".approval-wait").count() == 0
+    ana.reload()
+    expect(ana.locator("main")).to_contain_text("other-patient-app")

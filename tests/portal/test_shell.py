@@ -136,7 +136,9 @@ def test_axe_finds_nothing(visit: Visit, hospital: str, profile: str):
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_axe_finds_nothing_for_the_operator_and_a_stranger(visit: Visit, organisation: str, profile: str):
-    accessible(visit.stranger(**PROFILES[profile]))
+    welcome = visit.stranger(**PROFILES[profile])
+    welcome.locator("h1").wait_for()
+    accessible(welcome)
     accessible(visit("olivia", "#/organisations", **PROFILES[profile]))
 
 
@@ -244,3 +246,10 @@ def test_the_page_loads_nothing_from_elsewhere(visit: Visit):
     loaded = page.evaluate("performance.getEntriesByType('resource').map((one) => new URL(one.name).origin)")
     assert set(loaded) == {visit.address}
     assert re.search(r"\bjs/main\.js", page.content())
+
+
+@pytest.mark.parametrize("address", ["#/%", "#/approve/%E0%A4%A", "#/approve/..", "#/configuration/%2e%2e"])
+def test_an_address_that_leads_nowhere_leads_to_the_first_page(visit: Visit, api: Api, address: str):
+    page = visit("adam", address)
+    expect(page.locator("main h1")).to_be_visible()
+    expect(page.locator("main h1")).to_have_text(visit("adam", "#/").locator("main h1").inner_text())

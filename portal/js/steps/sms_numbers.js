@@ -33,7 +33,10 @@ export async function show(main) {
 }
 
 /** What was given back long ago, and failures before a newer order, need not be seen. */
-const newest = (rows) => rows.filter((one) => one.state !== "released").sort((one, other) => other.at.localeCompare(one.at));
+function newest(rows) {
+  const sorted = [...rows].sort((one, other) => other.at.localeCompare(one.at));
+  return sorted.filter((one, index) => one.state !== "released" && (one.state !== "failed" || index === 0));
+}
 
 /** Ask again while an order runs and the page is shown; say what has changed. */
 function watch(list, draw, before) {
@@ -84,9 +87,12 @@ function verified(one) {
   const said = one.verification;
   const line = h("p", {},
     h("fluent-badge", { appearance: "tint", color: VERIFICATION[said.state] }, t(`verification.${said.state}`)),
-    said.at && h("span", { class: "hint" }, " ", t("number.said", { when: moment(said.at) }), " ", named(said.who)));
+    said.at && h("span", { class: "hint" }, " ", t("number.said", { when: moment(said.at) }), " ", byOperator(one) ? t("number.operator") : named(said.who)));
   return [line, one.blocked && bar("warning", t("number.blocked"), h("fluent-anchor-button", { size: "small", href: one.guide, target: "_blank", rel: "noopener" }, t("number.guide")))];
 }
+
+/** What came with an assignment was said by the operator, of whom our Entra knows nothing. */
+const byOperator = (one) => one.source === "assigned" && one.verification.who === one.who;
 
 const users = (one, known) => {
   const mine = known.filter((each) => one.connections.includes(each.id)).map(address);

@@ -11,7 +11,6 @@ import { known, learn } from "../schema.js";
 import { Form } from "../form.js";
 import { previewed } from "../preview.js";
 
-const QUIET = { kind: "time", rule: "rule.quiet", apiPath: "sms.quiet_hours" };
 const SECTIONS = [
   { section: "sms-consent", fields: [{ path: "sms.may_send_for_us", kind: "check" }, { path: "sms.patients_have_consented", kind: "check" }] },
   { section: "sms-number", fields: [{ path: "sms.number", kind: "select", none: "value.none", rule: "rule.number" }] },
@@ -19,7 +18,7 @@ const SECTIONS = [
     { path: "sms.confirmations", kind: "check" },
     { path: "sms.reminders", kind: "numbers", rule: "rule.reminders" },
   ] },
-  { section: "sms-quiet", fields: [{ ...QUIET, path: "sms.quiet_hours.starts" }, { ...QUIET, path: "sms.quiet_hours.ends" }] },
+  { section: "sms-quiet", fields: [{ path: "sms.quiet_hours", kind: "hours", rule: "rule.quiet" }] },
   { section: "sms-brake", fields: [
     { path: "sms.initial_load", kind: "check" },
     { path: "sms.hourly_brake", kind: "number", rule: "rule.brake" },
@@ -34,7 +33,7 @@ export async function show(main, one) {
     value: one.own,
     change: one.change,
     sections: SECTIONS.map((section) => complete(section, one, numbers)),
-    save: (value, { change }) => put(at(one, "/own"), whole(value), { change }),
+    save: (value, { change }) => put(at(one, "/own"), value, { change }),
     reread: async () => reread(await connection(one.id)),
     saved,
   });
@@ -54,12 +53,6 @@ async function saved() {
 }
 
 const reread = (one) => ({ value: one.own, change: one.change });
-
-/** Hours that are not there are none. */
-function whole(own) {
-  const { starts, ends } = own.sms.quiet_hours ?? {};
-  return starts || ends ? own : { ...own, sms: { ...own.sms, quiet_hours: null } };
-}
 
 function complete({ section, fields }, one, numbers) {
   return {

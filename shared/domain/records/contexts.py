@@ -122,7 +122,7 @@ def _wrong(value: str, member: Member, mnemonic: str, mnemonics: Mnemonics) -> W
         return spelling
     if not _MNEMONIC.fullmatch(value):
         return What.LOOKS_EXPANDED
-    if member == "session" and {value, mnemonic} == {mnemonics.session, mnemonics.conference}:
+    if member == "session" and {value, mnemonic} == {mnemonics.csn, mnemonics.conference}:
         return What.SESSION_IS_CSN if mnemonic == mnemonics.conference else What.SESSION_IS_CONFERENCE
     return What.OTHER_MNEMONIC
 

@@ -297,7 +297,7 @@ def test_neither_is_an_odd_address_or_client_id(secret: str):
     assert secret not in answer.model_dump_json(exclude={"record"})
 
 
-@given(st.text(max_size=300), st.sampled_from([None, *SHAPES]))
+@given(st.text(max_size=200), st.sampled_from([None, *SHAPES]))
 def test_whatever_is_pasted_is_answered(text: str, kind: Kind | None):
     assert check(Held(kind=kind, pasted=text), ours()).id == OWN.id
     assert check(Held(kind=kind, launch_url=text, client_id=text, context=text), ours()).id == OWN.id

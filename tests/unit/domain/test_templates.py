@@ -54,6 +54,11 @@ def test_what_may_not_stand_in_a_template_is_refused_at_its_field(kind: str, tem
     assert why in fault["msg"]
 
 
+def test_spaces_that_do_not_break_become_plain_and_emoji_stay() -> None:
+    templates = TextTemplates(booked="Lamna\u00a0: {link}\u202f! \U0001f469\u200d\u2695\ufe0f\r\nBye")
+    assert templates.booked == "Lamna : {link} ! \U0001f469\u200d\u2695\ufe0f\nBye"
+
+
 def test_a_language_is_a_primary_tag() -> None:
     with pytest.raises(ValidationError):
         SmsSetup.model_validate({"texts": {"en-US": {}}})

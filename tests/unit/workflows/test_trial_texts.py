@@ -160,6 +160,20 @@ async def test_a_test_text_of_which_nobody_knows_is_never_sent_again(world: Worl
     assert (len(world.sms.asked), await state(world, trial)) == (1, "unknown not repeatable")
 
 
+@pytest.mark.promise("P3")
+async def test_a_test_text_that_was_given_up_can_be_driven_again(world: World) -> None:
+    trial = await asked(world)
+    world.sms.script = [text_world.busy]
+    with pytest.raises(Later):
+        await trial_texts.send(trial, world)
+    await trial_texts.gave_up(trial, world, "provider")
+    await trial_texts.send(trial, world)
+    assert (await state(world, trial), world.sms.phones) == ("parked provider", [])
+    await trial_texts.reopen(trial, world)
+    await trial_texts.send(trial, world)
+    assert (await state(world, trial), len(world.sms.phones)) == ("accepted", 1)
+
+
 async def test_in_production_one_test_text_a_minute(world: World) -> None:
     await asked(world)
     with pytest.raises(Refused) as refused:
