@@ -45,6 +45,11 @@ check: $(VENV)/.ready  ## style and types
 portal: $(VENV)/.ready  ## the portal's folder to deploy, in build/portal (API=https://... API_ID=... CLIENT_ID=...)
 	@$(BIN)/python -m portal.release --api "$(API)" --api-id "$(API_ID)" --client-id "$(CLIENT_ID)" --out build/portal
 
+.PHONY: guides
+guides: $(VENV)/.ready  ## the pictures and clips of docs/guides, taken anew from the running page
+	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m tests.guides
+
 .PHONY: bench
 bench: $(VENV)/.ready  ## counts and ratios of one run (docs/bench.md)
 	@$(BIN)/python -m tests.bench

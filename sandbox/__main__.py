@@ -57,7 +57,7 @@ async def _up(options: argparse.Namespace) -> int:
     settings = stack.Settings(timers="schedule")
     async with stack.sandbox(folder(), first_port(), settings, identity=options.identity, say=print) as running:
         print(show.what_to_try(running.plan))
-        bare = "No hospital is set up: docs/set-up.md says how."
+        bare = "No hospital is set up: docs/guides/administrator.md says how by the page, docs/set-up.md by the API."
         print(bare if options.bare else await show.furnish(running))
         print(f"\n{await running.watch()}")
         return 1

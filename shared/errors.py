@@ -107,7 +107,7 @@ CATALOGUE: dict[Code, Entry] = {
         428, "The number would be given back for good: no more texts from it, no replies, no STOP. Confirm it."
     ),
     Code.TEXTS_NOT_READY: Entry(409, "Texts need both consents and a linked number first."),
-    Code.TOO_SOON: Entry(429, "One test text a minute, please."),
+    Code.TOO_SOON: Entry(429, "Too many test texts in a minute."),
     Code.ISSUER_UNKNOWN: Entry(403, "This Epic system is not the one the connection was approved for."),
     Code.LAUNCH_EMPTY: Entry(
         400, "Epic did not say which visit to start. Please begin it from your schedule or MyChart."

@@ -29,6 +29,10 @@ UNDER_WAY: frozenset[OrderState] = frozenset({"searching", "found", "buying"})
 _HELD: frozenset[OrderState] = frozenset({"ready", "releasing"})
 #: One Communication Services resource, and its bill, serves the whole stamp.
 MOST_NUMBERS = 10
+#: Orders a tenant may begin in `MONTH`, those given back or failed too: searches and purchases of the whole stamp are
+#: counted by Microsoft, and one hospital shall not use them up.
+MOST_A_MONTH = 4
+MONTH = timedelta(days=30)
 #: An order that has not come to its end by then fails.
 GIVE_UP = timedelta(hours=24)
 #: A purchase is asked for only while the search surely still holds its number.

@@ -11,6 +11,9 @@ from shared.errors import Code, Refused
 from shared.storage.names import Table
 from shared.storage.tables import Conflict, Row, Tables
 
+#: Bytes that a string property of a table holds.
+_LARGEST = 65_536
+
 
 class Connections:
     """Reads and changes connections. An ETag guards each change; its history row is written with it."""
@@ -49,16 +52,29 @@ class Connections:
         rows = self._tables.query(Table.CONNECTIONS, "RowKey ge 'gone|' and RowKey lt 'gone}'")
         return await self.every() + [Connection.model_validate_json(row["settings"]) async for row in rows]
 
-    async def save(self, connection: Connection, etag: str | None, *, who: str, did: str, at: datetime) -> None:
+    async def save(
+        self,
+        connection: Connection,
+        etag: str | None,
+        *,
+        who: str,
+        did: str,
+        at: datetime,
+        secret: tuple[str, str] | None = None,
+    ) -> None:
         """Write a change and its history; refuses when somebody else was faster.
 
-        who: the Entra object id of the person; did: the change's name, such as `approved`.
+        who: the Entra object id of the person; did: the change's name, such as `approved`; secret: the name and value
+        of one that is given with the change, so that neither stands without the other.
         """
         row = self._row(connection, f"conn|{connection.id}")
+        if len(row["settings"].encode("utf-16-le")) > _LARGEST:
+            raise Refused(Code.BODY_TOO_LARGE)
         if etag is not None:
             row["etag"] = etag
+        given = [await self._given(connection, *secret)] if secret else []
         try:
-            await self._tables.batch(Table.CONNECTIONS, [row, self._past(connection, who, did, at)])
+            await self._tables.batch(Table.CONNECTIONS, [row, self._past(connection, who, did, at), *given])
         except Conflict:
             raise Refused(Code.CHANGED_MEANWHILE) from None
 
@@ -111,6 +127,14 @@ class Connections:
         """Keep a secret of the connection under a name; it is never shown again."""
         row = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{name}"}
         await self._tables.put(Table.CONNECTIONS, row | {"secret_sealed": secret})
+
+    async def _given(self, connection: Connection, name: str, secret: str) -> Row:
+        """The row of a secret, in place of the one that is there."""
+        place = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{name}"}
+        condition = "PartitionKey eq @tenant and RowKey eq @key"
+        keys = {"tenant": place["PartitionKey"], "key": place["RowKey"]}
+        known = [row["etag"] async for row in self._tables.in_clear(Table.CONNECTIONS, condition, **keys)]
+        return place | {"secret_sealed": secret} | ({"etag": known[0]} if known else {})
 
     async def secret(self, connection: Connection, name: str) -> str:
         """The secret of this name; refuses when none was given."""

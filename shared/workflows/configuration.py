@@ -30,6 +30,9 @@ from shared.storage.sealing import Pseudonyms
 from shared.telemetry import outcome
 from shared.workflows import fhir_bases, numbers
 
+#: Longer than any request runs.
+_WRITTEN_BY_THEN = timedelta(minutes=10)
+
 
 class Deps(Protocol):
     """What set-up needs of the process."""
@@ -167,13 +170,20 @@ async def _judge(sink: WriteBack, deps: Deps) -> None:
 
 
 async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Caller, deps: Deps) -> Connection:
-    """Change what applies at once. A number that is linked already may stay."""
+    """Change what applies at once. A number that is linked already may stay.
+
+    Other intervals make the agenda anew. That is asked for before the row is written as well, for a while after: who
+    dies in between, or cannot reach the queue, is not asked again, and of a change that was refused nothing is found.
+    """
     configuration.check_texts(own.sms)
     if own.sms.number != connection.own.sms.number:
         await numbers.check_link(connection.tenant, own.sms.number, deps)
     changed = configuration.with_own_side(connection, _kept(connection, own))
+    replans = connection.own.sms.reminders != own.sms.reminders
+    if replans:
+        await deps.queues.put(_replan(changed, deps), after=_WRITTEN_BY_THEN)
     await _save(changed, etag, "own side changed", who, deps)
-    if connection.own.sms.reminders != own.sms.reminders:
+    if replans:
         await deps.queues.put(_replan(changed, deps))
     return changed
 
@@ -204,8 +214,8 @@ async def set_secret(
 ) -> Connection:
     """Keep the client secret of one of the apps; the history says who gave it, nothing shows it."""
     changed, name = configuration.with_secret(connection, app, who.user, deps.clock.now())
-    await _save(changed, etag, f"secret of {app} set", who, deps)
-    await deps.connections.keep_secret(connection, name, secret)
+    did, at = f"secret of {app} set", deps.clock.now()
+    await deps.connections.save(changed, etag, who=who.user, did=did, at=at, secret=(name, secret))
     return changed
 
 

@@ -165,40 +165,40 @@ async def _client(base: str, client_id: str, epic: Epic) -> list[Finding]:
 
 async def _whose(base: str, environment: Environment, tenant: UUID, deps: Deps) -> list[Finding]:
     """Whether the address can still be had (F2.12)."""
-    found = []
+    found, name = [], fhir_bases.spelling(base)
     if word := urls.other_environment(base, environment):
         found.append(said("url-looks-other", word=word, environment=environment))
     own = await deps.connections.of_tenant(tenant)
     for one in own:
-        if base in _bases(one):
+        if name in _bases(one):
             same = one.environment == environment
-            name = "url-taken-here" if same else "url-other-environment"
-            found.append(said(name, connection=one.id, environment=one.environment))
+            finding = "url-taken-here" if same else "url-other-environment"
+            found.append(said(finding, connection=one.id, environment=one.environment))
         elif one.environment != environment and urls.server(base) in map(urls.server, _bases(one)):
             found.append(said("url-same-server", connection=one.id, environment=one.environment))
-    if not any(base in _bases(one) for one in own) and await _foreign(base, tenant, deps):
+    if not any(name in _bases(one) for one in own) and await _foreign(name, tenant, deps):
         found.append(said("url-taken"))
     return found
 
 
-async def _foreign(base: str, tenant: UUID, deps: Deps) -> bool:
+async def _foreign(name: str, tenant: UUID, deps: Deps) -> bool:
     """Another tenant's connection has it, and nobody said that it is shared with this one (F1.13)."""
-    shared = [one for one in await fhir_bases.shared(deps) if one.fhir_base_url == base]
+    shared = [one for one in await fhir_bases.shared(deps) if fhir_bases.spelling(one.fhir_base_url) == name]
     if any(tenant in {one.parent, *one.children} for one in shared):
         return False
-    row = await deps.lookups.find(Kind.FHIR_BASE, base)
+    row = await deps.lookups.find(Kind.FHIR_BASE, name)
     if row is None:
         return bool(shared)
     try:
         holder, _ = await deps.connections.find(str(row["target"]))
     except Refused:  # claimed by a connection that was never saved
         return False
-    return holder.tenant != tenant and base in _bases(holder)
+    return holder.tenant != tenant and name in _bases(holder)
 
 
 def _bases(connection: Connection) -> set[str]:
     sides = (connection.active, connection.pending.epic if connection.pending else None)
-    return {side.fhir_base_url for side in sides if side}
+    return {fhir_bases.spelling(side.fhir_base_url) for side in sides if side}
 
 
 def _server(endpoints: SmartEndpoints, version: str) -> Server:

@@ -50,6 +50,7 @@ async def order(organisation_id: OrganisationId, who: Caller, deps: Deps) -> Sho
     wanted = next((one for one in orders if one.under_way), None)
     if wanted is None:
         _check_count(orders)
+        _check_month(orders, now)
         id_ = numbers.order_id(tenant, len(orders) + 1)
         wanted = Order(id=id_, tenant=tenant, organisation=organisation_id, who=who.user, at=now, since=now)
         if not await deps.orders.add(wanted):
@@ -140,6 +141,12 @@ def message_for(one: Order, give_up_at: datetime) -> NumberOrder:
 def _check_count(orders: list[Order]) -> None:
     if sum(one.counts for one in orders) >= numbers.MOST_NUMBERS:
         raise Refused(Code.WRONG_STATE, f"order: a tenant has at most {numbers.MOST_NUMBERS} numbers")
+
+
+def _check_month(orders: list[Order], now: datetime) -> None:
+    recent = [one for one in orders if one.source == "bought" and one.at > now - numbers.MONTH]
+    if len(recent) >= numbers.MOST_A_MONTH:
+        raise Refused(Code.WRONG_STATE, f"order: a tenant begins at most {numbers.MOST_A_MONTH} orders in 30 days")
 
 
 async def _mine(order_id: str, who: Caller, deps: Rows) -> tuple[Order, str]:

@@ -1329,6 +1329,49 @@ def sit_down(epic: Hospital, place: str, user: str, query: str = ""):
     return epic.http.get(f"{epic.root}/{place}{query}").text
 
 
+def typed(epic: Hospital, what: str, **form: str):
+    return epic.http.post(f"{epic.root}/records/{what}", data=form)
+
+
+def test_the_analyst_types_records_on_a_page_and_a_visit_launches_by_them(epic):
+    record = {"client_id": PROVIDER, "launch_url": "https://connector.example/launch", "context": "csn=%CSN%"}
+    assert "connector.example" in typed(epic, "fdi", role="provider", **record).text
+    assert typed(epic, "appointment", csn=CSN, patient="pat", practitioner="paula", minutes="10").status_code == 200
+    sit_down(epic, "hyperspace", "paula")
+    begun = epic.http.get(f"{epic.root}/hyperspace/begin?csn={CSN}", allow_redirects=False)
+    assert begun.headers["Location"].startswith("https://connector.example/launch?iss=")
+
+
+def test_redirect_uris_typed_on_the_page_replace_those_of_the_app(epic):
+    uris = "https://connector.example/a\r\nhttps://connector.example/b"
+    assert "connector.example/b" in typed(epic, "app", client_id=PROVIDER, redirect_uris=uris).text
+    apps = epic.http.get(f"{epic.root}/_sandbox/apps").json()
+    assert apps[PROVIDER]["redirect_uris"] == ["https://connector.example/a", "https://connector.example/b"]
+
+
+@pytest.mark.parametrize(
+    ("what", "form", "why"),
+    [
+        ("app", {"client_id": "unknown"}, "client_id is not an app"),
+        ("fdi", {"role": "provider", "launch_url": "https://c.example/", "client_id": "unknown"}, "not an app"),
+        ("fdi", {"role": "nurse", "launch_url": "no address", "client_id": PROVIDER}, "launch_url: "),
+        ("appointment", {"csn": "x", "patient": "pat", "practitioner": "paula", "minutes": "1"}, "csn: "),
+        ("appointment", {"csn": "7", "patient": "pat", "practitioner": "paula"}, "minutes: "),
+        ("appointment", {"csn": "7", "patient": "paula", "practitioner": "paula", "minutes": "1"}, "not a patient"),
+        ("appointment", {"csn": "7", "patient": "nobody", "practitioner": "paula", "minutes": "1"}, "not a patient"),
+    ],
+)
+def test_what_the_page_does_not_understand_is_refused_with_the_reason(epic, what, form, why):
+    answer = typed(epic, what, **form)
+    assert answer.status_code == 400
+    assert why in answer.text
+
+
+def test_a_csn_is_typed_once(epic, soon):
+    again = typed(epic, "appointment", csn=CSN, patient="pat", practitioner="paula", minutes="10")
+    assert (again.status_code, "taken" in again.text) == (400, True)
+
+
 @pytest.fixture
 def soon(epic) -> dict[str, Any]:
     return epic.book(start=(datetime.now(UTC) + timedelta(minutes=10)).isoformat())

@@ -87,7 +87,7 @@ async def approve(scene: Scene) -> Answer:
 
 async def begin(scene: Scene, user: str = "ana") -> Answer:
     """An approver opens an attempt."""
-    return await call(scene, user, "POST", f"/config/connections/{scene.facts['connection']}/approvals")
+    return await change(scene, user, "POST", "/approvals")
 
 
 async def finish(scene: Scene, attempt: Answer, user: str = "ana") -> Answer:

@@ -127,9 +127,9 @@ async def minted(scene: Scene, **order: Any) -> str:
         return (await answer.json())["token"]
 
 
-async def send(scene: Scene, token: str, method: str, path: str, body: Any = None) -> Answer:
+async def send(scene: Scene, token: str, method: str, path: str, body: Any = None, etag: str | None = None) -> Answer:
     """A request with a token of one's own."""
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}"} | ({"If-Match": etag} if etag else {})
     async with scene.http.request(method, scene.plan.urls["app"] + path, headers=headers, json=body) as answer:
         return Answer(answer.status, await answer.json(content_type=None), answer.headers.get("ETag"))
 
@@ -513,7 +513,8 @@ async def test_another_approver_of_the_tenant_cannot_use_the_attempt(draft: Scen
     other = await minted(draft, kind="user", user="ana", claims={"oid": world.USERS["noor"].oid})
     path = at(draft, f"/approvals/{attempt.body['attempt']}")
     refused(await send(draft, other, "POST", path, {"code": draft.facts["code"]}), 403, "not-the-approver")
-    refused(await send(draft, other, "POST", at(draft, "/approvals")), 403, "not-the-approver")
+    etag = (await read(draft)).etag
+    refused(await send(draft, other, "POST", at(draft, "/approvals"), None, etag), 403, "not-the-approver")
     assert (await finish(draft, attempt)).status == 200
 
 
@@ -534,7 +535,7 @@ async def test_an_administrator_may_be_the_named_approver_if_the_role_is_there_t
     await validated(draft)
     refused(await begin(draft, "adam"), 403, "role-missing")
     both = await minted(draft, kind="user", user="adam", claims={"roles": ["ConfigAdmin", "Approver"]})
-    attempt = await send(draft, both, "POST", at(draft, "/approvals"))
+    attempt = await send(draft, both, "POST", at(draft, "/approvals"), None, (await read(draft)).etag)
     assert attempt.status == 201
     path = at(draft, f"/approvals/{attempt.body['attempt']}")
     refused(await send(draft, both, "POST", path, {"code": "AAAA-AAAA"}), 409, "wrong-state")

@@ -24,8 +24,8 @@ from tests.e2e.launch.launching import browsers, provider
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "set-up.md").read_text()
-#: What the approver does; the second call needs what a browser showed.
-_BY_HAND = re.compile(r"^call ana .*$", re.MULTILINE)
+#: What the approver does, and calls that need what an answer or a browser showed.
+_BY_HAND = re.compile(r"^call (ana .*|.*<\w+>.*)$", re.MULTILINE)
 _DONE = "the block is done"
 #: Of the guide's booking and appointment.
 CSN = "9003001"
@@ -72,7 +72,11 @@ class Shell:
         assert self._bash.stdin
         assert self._bash.stdout
         self._bash.stdin.write(f"{block}\necho; echo '{_DONE}'\n")
-        said = "".join(iter(self._bash.stdout.readline, f"{_DONE}\n"))
+        said = ""
+        while not said.endswith(f"{_DONE}\n"):
+            line = self._bash.stdout.readline()
+            assert line, (block, said)  # bash has ended
+            said += line
         assert [word for word in ('"code":', "error", "Error") if word in said] == [], (block, said)
         return said
 

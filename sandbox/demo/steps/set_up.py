@@ -78,9 +78,9 @@ async def approve(scene: Scene) -> None:
     before = await change(scene, "adam", "POST", "/validation")
     scene.equal("the base URL answers", "the config API's answer", before.body["pending"]["state"], "needs-approval")
     path = f"/config/connections/{scene.facts['connection']}/approvals"
-    stranger = await call(scene, "mallory", "POST", path)
+    stranger = await call(scene, "mallory", "POST", path, None, before.etag)
     scene.equal("a stranger with the role cannot begin", "the config API's answer", stranger.status, 404)
-    begun = await call(scene, "ana", "POST", path)
+    begun = await call(scene, "ana", "POST", path, None, before.etag)
     attempt = f"{path}/{begun.body['attempt']}"
     early = await call(scene, "ana", "POST", attempt, {"code": ""})
     scene.equal(

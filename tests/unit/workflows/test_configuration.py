@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -11,9 +12,11 @@ from shared.bootstrap import Deps as BootstrapDeps
 from shared.clients.entra import Caller
 from shared.clients.epic import SecretCredential
 from shared.clock import Clock
+from shared.domain.configuration import secret_name
 from shared.domain.connection import Connection, Environment, Organisation
 from shared.domain.onboarding import SharedBase
 from shared.errors import Code, Later, Refused
+from shared.messages import UpkeepOrder
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.orders import Orders
@@ -109,7 +112,8 @@ async def test_the_base_url_of_what_serves_stays_while_another_is_proposed(deps:
     _, etag = await deps.connections.find(connection.id)
     await configuration.propose(serving, etag, ELSEWHERE, ADAM, deps)
     assert await taken(deps)
-    assert (await deps.lookups.find(Kind.FHIR_BASE, ELSEWHERE.fhir_base_url))["target"] == connection.id
+    claimed = await deps.lookups.find(Kind.FHIR_BASE, fhir_bases.spelling(ELSEWHERE.fhir_base_url))
+    assert claimed["target"] == connection.id
 
 
 async def test_a_client_secret_is_not_shown_to_a_server_that_was_only_proposed(deps: Deps):
@@ -175,7 +179,7 @@ async def test_a_base_url_is_shared_only_with_the_tenants_that_the_operator_name
     assert await taken(deps)
     _, etag = await deps.connections.find(connection.id)
     await configuration.remove(connection, etag, CHILD, deps)
-    assert (await deps.lookups.find(Kind.FHIR_BASE, BASE))["target"] == parents.id
+    assert (await deps.lookups.find(Kind.FHIR_BASE, fhir_bases.spelling(BASE)))["target"] == parents.id
     await fhir_bases.share(shared.model_copy(update={"children": ()}), deps)
     with pytest.raises(Refused):
         await childs(deps)
@@ -186,3 +190,71 @@ async def test_a_shared_base_url_is_kept_for_its_network(deps: Deps):
     shared = SharedBase(fhir_base_url=BASE, environment="test", parent=CHILDS.tenant, children=(CHILDS.tenant,))
     await fhir_bases.share(shared, deps)
     assert await taken(deps)
+
+
+async def test_a_connection_that_spells_its_base_url_anew_keeps_it(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    respelt = epic_side(fhir_base_url=BASE.removesuffix("R4") + "r4")
+    assert respelt.fhir_base_url != BASE
+    await configuration.propose(connection, etag, respelt, ADAM, deps)
+    assert await taken(deps)
+
+
+async def test_a_secret_stands_with_the_change_that_says_so_or_not_at_all(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    changed = await configuration.set_secret(connection, etag, "provider", "plover", ADAM, deps)
+    name = secret_name(epic_side(), epic_side().provider_client_id)
+    assert await deps.connections.secret(changed, name) == "plover"
+    with pytest.raises(Refused) as refused:  # by somebody who has not seen that
+        await configuration.set_secret(connection, etag, "provider", "lapwing", ADAM, deps)
+    assert refused.value.code == Code.CHANGED_MEANWHILE
+    assert await deps.connections.secret(changed, name) == "plover"
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.set_secret(changed, etag, "provider", "lapwing", ADAM, deps)
+    assert await deps.connections.secret(changed, name) == "lapwing"
+
+
+async def test_a_secret_given_while_its_connection_is_removed_is_not_left_behind(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    await configuration.remove(connection, etag, ADAM, deps)
+    with pytest.raises(Refused):
+        await configuration.set_secret(connection, etag, "provider", "plover", ADAM, deps)
+    with pytest.raises(Refused):
+        await deps.connections.secret(connection, secret_name(epic_side(), epic_side().provider_client_id))
+
+
+class Queue:
+    """Takes messages until it does not; keeps them with the time they stay hidden."""
+
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
+        self.messages: list[tuple[UpkeepOrder, timedelta]] = []
+
+    async def put(self, message: UpkeepOrder, after: timedelta = timedelta()) -> None:
+        if len(self.messages) == self.takes:
+            raise Later("storage")
+        self.messages.append((message, after))
+
+
+async def test_other_intervals_are_planned_also_when_the_process_dies_once_they_are_written(deps: Deps):
+    connection = await drafted(deps)
+    _, etag = await deps.connections.find(connection.id)
+    queue = Queue(takes=1)
+    own = connection.own.model_copy(update={"sms": connection.own.sms.model_copy(update={"reminders": (30,)})})
+    with pytest.raises(Later):
+        await configuration.set_own_side(connection, etag, own, ADAM, cast("BootstrapDeps", Queued(deps, queue)))
+    written, _ = await deps.connections.find(connection.id)
+    assert written.own.sms.reminders == (30,)
+    [(order, after)] = queue.messages
+    assert (order.kind, order.connection) == ("replan", connection.id)
+    assert after > timedelta(minutes=4)  # longer than a request may take, or it would find the old row
+
+
+class Queued:
+    """Set-up's dependencies with a queue."""
+
+    def __init__(self, deps: Deps, queues: Queue) -> None:
+        self.connections, self.orders, self.clock, self.queues = deps.connections, deps.orders, deps.clock, queues

@@ -13,7 +13,7 @@ import pytest
 from shared.clients.entra import Caller
 from shared.clients.numbers import Begun, Declined, Offer, Owned, Progress
 from shared.domain.connection import Connection
-from shared.domain.numbers import GIVE_UP, MOST_NUMBERS, Cost, Reason, Shown
+from shared.domain.numbers import GIVE_UP, MOST_A_MONTH, MOST_NUMBERS, Cost, Reason, Shown
 from shared.errors import Code, Later, Refused
 from shared.messages import NumberOrder
 from shared.storage.orders import Orders
@@ -589,6 +589,15 @@ async def test_to_another_tenant_an_order_does_not_exist(store: Store, shop: Sho
 async def test_a_tenant_has_only_so_many_numbers(shop: Shop):
     for line in range(MOST_NUMBERS):
         await shop.assigned(f"+183355501{line:02}")
+    assert await refused(shop.order()) == Code.WRONG_STATE
+
+
+async def test_a_tenant_begins_only_so_many_orders_a_month(shop: Shop):
+    for _ in range(MOST_A_MONTH):
+        made = await shop.ordered()
+        await numbers.release(made.id, shop.adam, shop)
+        await shop.line.drain()
+        assert (await shop.see(made)).state == "released"
     assert await refused(shop.order()) == Code.WRONG_STATE
 
 

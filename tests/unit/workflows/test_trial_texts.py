@@ -183,6 +183,15 @@ async def test_in_production_one_test_text_a_minute(world: World) -> None:
     await asked(world)
 
 
+async def test_in_test_five_a_minute(world: World) -> None:
+    await world.connect("test", allow_list=(world.pseudonyms.of("phone", CONNECTION, PHONE),))
+    for _ in range(5):
+        await asked(world)
+    with pytest.raises(Refused) as refused:
+        await asked(world)
+    assert refused.value.code is Code.TOO_SOON
+
+
 async def test_in_test_only_the_allow_list_gets_one_and_only_while_it_is_listed(world: World) -> None:
     await world.connect("test")
     with pytest.raises(Refused, match="allow list"):
