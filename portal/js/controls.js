@@ -75,7 +75,7 @@ function pairs(field) {
   const control = lines(field);
   return {
     ...control,
-    get: () => Object.fromEntries(control.get().map((line) => line.split("=").map((part) => part.trim())).map(([name, value]) => [name, value ?? ""])),
+    get: () => Object.fromEntries(control.get().map((line) => line.split("=")).map(([name, ...rest]) => [name.trim(), rest.join("=").trim()])),
     set: (value) => control.set(Object.entries(value ?? {}).map(([name, one]) => `${name} = ${one}`)),
   };
 }

@@ -23,6 +23,15 @@ const EPIC = [
     { path: "write_back.vendor_name", kind: "text" },
     { path: "write_back.connected", kind: "text", rule: "rule.status-code" },
     { path: "write_back.disconnected", kind: "text", rule: "rule.status-code" },
+    { path: "write_back.headers", kind: "pairs" },
+    { path: "write_back.success_member", kind: "optional-text" },
+    { path: "write_back.success_value", kind: "optional-text" },
+    { path: "write_back.retryable_codes", kind: "words" },
+    { path: "fhir.version", kind: "optional-text" },
+    { path: "fhir.csn_systems", kind: "lines" },
+    { path: "fhir.scopes", kind: "select", choice: "choice.scopes" },
+    { path: "fhir.authorize", kind: "select", choice: "choice.authorize" },
+    { path: "fhir.calls_per_minute", kind: "number" },
   ] },
 ];
 
@@ -45,8 +54,18 @@ const OWN = [
     { path: "hl7.status_actions", kind: "pairs", rule: "rule.status-actions" },
     { path: "hl7.home_phone", kind: "check" },
     { path: "hl7.work_phone", kind: "check" },
-    ...["csn", "session", "external_id", "department", "first_name", "last_name"].map((name) =>
+    { path: "hl7.events", kind: "words" },
+    { path: "hl7.status_field", kind: "select" },
+    { path: "hl7.content_types", kind: "lines" },
+    { path: "launch.video_visit_types", kind: "lines" },
+    { path: "launch.video_encounter_types", kind: "lines" },
+    { path: "launch.meeting_key", kind: "select", choice: "choice.meeting-key" },
+    { path: "launch.launch_type", kind: "text" },
+    { path: "launch.record_rows", kind: "pairs" },
+    ...["csn", "session", "conference", "external_id", "department", "first_name", "last_name"].map((name) =>
       ({ path: `launch.context.${name}`, kind: "text", rule: "rule.context-name" })),
+    ...["csn", "session", "conference", "external_id", "patient_external_id", "department", "patient_department",
+      "first_name", "last_name"].map((name) => ({ path: `launch.mnemonics.${name}`, kind: "text" })),
   ] },
 ];
 

@@ -214,9 +214,12 @@ async def _graph_calls(scene: Scene) -> int:
 async def _link(scene: Scene) -> str:
     """The join link of this visit's text, from the phone it went to."""
     when = scene.facts["visit"].start.astimezone(siu.ZONE)
-    got = await texts(scene, VISITOR)
-    words = next((text["message"] for text in reversed(got) if f"{when:%-I:%M}" in text["message"]), "/j?t=none")
-    return str(words).partition("/j?t=")[2].split()[0].rstrip(".")
+
+    async def told() -> list[str]:
+        return [text["message"] for text in await texts(scene, VISITOR) if f"{when:%-I:%M}" in text["message"]]
+
+    words = [*await eventually(told, bool), "/j?t=none"][0]
+    return words.partition("/j?t=")[2].split()[0].rstrip(".")
 
 
 async def _people(scene: Scene) -> int:
