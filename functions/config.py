@@ -108,15 +108,13 @@ async def show_connection(call: Call) -> Shown:
 @operation(bp, "GET", "config/connections/{connection}/history", roles=BOTH)
 async def show_history(call: Call, query: Paging) -> Page[Changed]:
     """Who changed or approved what, and when."""
-    changes = await history.of_connection(call.connection, deps())
-    return paged([Changed(**asdict(change)) for change in changes], lambda one: f"{one.change:08d}", query)
+    return told(paged(await history.of_connection(call.connection, deps()), lambda one: one.row["RowKey"], query))
 
 
 @operation(bp, "GET", "config/history", roles=BOTH)
 async def show_all_history(call: Call, query: Paging) -> Page[Changed]:
     """The same for all connections of the tenant, newest first; removed ones are in it."""
-    changes = await history.of_tenant(call.who, deps())
-    return newest_first([Changed(**asdict(change)) for change in changes], _when, query)
+    return told(newest_first(await history.of_tenant(call.who, deps()), lambda one: one.key, query))
 
 
 @bp.route("config/history.csv", methods=["GET"])
@@ -124,9 +122,9 @@ async def show_all_history(call: Call, query: Paging) -> Page[Changed]:
 async def export_history(req: func.HttpRequest) -> func.HttpResponse:
     """The whole history of the tenant as a file, newest first."""
     who = await caller(req, *BOTH)
-    changes = [Changed(**asdict(change)) for change in await history.of_tenant(who, deps())]
+    entries = sorted(await history.of_tenant(who, deps()), key=lambda one: one.key, reverse=True)
     headers = {"Content-Disposition": 'attachment; filename="history.csv"', "Cache-Control": "no-store"}
-    text = _csv(sorted(changes, key=_when, reverse=True))
+    text = _csv([changed(entry) for entry in entries])
     return func.HttpResponse(text, headers=headers, mimetype="text/csv", charset="utf-8")
 
 
@@ -242,8 +240,14 @@ def _awaits(connection: Connection, who: Caller) -> bool:
     return waits and str(connection.own.approver.oid) == who.user
 
 
-def _when(change: Changed) -> str:
-    return f"{change.at}|{change.connection}|{change.change:08d}"
+def changed(entry: history.Entry) -> Changed:
+    """An entry of the history as the API shows it."""
+    return Changed(**asdict(entry.told()))
+
+
+def told(page: Page[history.Entry]) -> Page[Changed]:
+    """A part of the history as the API shows it."""
+    return Page(items=tuple(changed(entry) for entry in page.items), next=page.next)
 
 
 def _csv(changes: list[Changed]) -> str:

@@ -30,23 +30,36 @@ class Change:
     paths: tuple[str, ...]
 
 
-async def of_connection(connection: Connection, deps: Deps) -> list[Change]:
+@dataclass(frozen=True)
+class Entry:
+    """A row of the history with the one before it: what it changed is worked out for those that are shown."""
+
+    row: Row
+    before: Row | None
+
+    @property
+    def key(self) -> str:
+        """In order of time; unique."""
+        return f"{self.row['at'].isoformat()}|{self.row['RowKey']}"
+
+    def told(self) -> Change:
+        """Who did what to which fields."""
+        row, after = self.row, Connection.model_validate_json(self.row["settings"])
+        before = Connection.model_validate_json(self.before["settings"]) if self.before else None
+        paths = difference.changed(before, after) if row["did"] != "removed" else ()
+        return Change(after.id, after.change, row["who"], row["did"], row["at"].isoformat(), paths)
+
+
+async def of_connection(connection: Connection, deps: Deps) -> list[Entry]:
     """Who did what and when, oldest first."""
-    return _changes(await deps.connections.history(connection))
+    return _entries(await deps.connections.history(connection))
 
 
-async def of_tenant(who: Caller, deps: Deps) -> list[Change]:
+async def of_tenant(who: Caller, deps: Deps) -> list[Entry]:
     """The same for all connections of the caller's tenant, those that were removed too; in no order."""
     found = await deps.connections.histories(UUID(who.tenant))
-    return [change for rows in found.values() for change in _changes(rows)]
+    return [entry for rows in found.values() for entry in _entries(rows)]
 
 
-def _changes(rows: list[Row]) -> list[Change]:
-    settings = [Connection.model_validate_json(row["settings"]) for row in rows]
-    pairs = zip(rows, [None, *settings[:-1]], settings, strict=True)
-    return [_change(row, before, after) for row, before, after in pairs]
-
-
-def _change(row: Row, before: Connection | None, after: Connection) -> Change:
-    paths = difference.changed(before, after) if row["did"] != "removed" else ()
-    return Change(after.id, after.change, row["who"], row["did"], row["at"].isoformat(), paths)
+def _entries(rows: list[Row]) -> list[Entry]:
+    return [Entry(row, before) for row, before in zip(rows, [None, *rows[:-1]], strict=True)]
