@@ -51,7 +51,7 @@ class Reason(Model):
 class Confirmation(Model):
     """The code that the page after Epic's sign-in shows."""
 
-    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,20}$", repr=False)]
+    code: Annotated[str, Field(pattern=r"^[A-Za-z0-9 -]{0,20}$", repr=False)]
 
 
 @operation(bp, "POST", "config/connections/{connection}/approvals", roles=APPROVERS, changes=True, status=201)

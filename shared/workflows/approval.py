@@ -173,7 +173,8 @@ async def finish(connection: Connection, etag: str, attempt: str, code: str, who
     row = await _own(connection, attempt, who, deps)
     if row["state"] != "signed-in" or row["change"] != connection.change:
         raise Refused(Code.WRONG_STATE, "attempt")
-    if not hmac.compare_digest(row["code_sealed"].encode(), code.replace("-", "").upper().encode()):
+    typed = code.replace("-", "").replace(" ", "").upper()
+    if not hmac.compare_digest(row["code_sealed"].encode(), typed.encode()):
         raise Refused(Code.VALUE_REFUSED, "code")
     await _entitled(connection, deps)
     approved = configuration.approved(connection)
