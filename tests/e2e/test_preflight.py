@@ -519,7 +519,7 @@ async def test_an_address_that_is_no_fhir_server_gets_no_suggestion(connection: 
 
 
 @pytest.mark.parametrize(
-    "url", ["https://127.0.0.2/api/FHIR/R4", "https://169.254.169.254/api/FHIR/R4", "https://localhost:1/x"]
+    "url", ["https://127.0.0.2/api/FHIR/R4", "https://169.254.169.254/api/FHIR/R4", "https://localhost:3/never-drafted"]
 )
 async def test_discovery_calls_no_address_that_the_outbound_rules_forbid(connection: Scene, url: str):
     found = await discovered(connection, url)
