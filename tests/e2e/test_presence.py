@@ -103,8 +103,7 @@ async def test_who_comes_back_after_the_close_is_listened_to_again(visit: Visit)
     await visit.over(paula)
     assert await visit.shown([], [CONNECTED, DISCONNECTED]) == ([], [CONNECTED, DISCONNECTED])
     visit.scene.move(timedelta(minutes=11))
-    await visit.scene.run_timer("dispatch_due")
-    assert await eventually(lambda: visit.audit("closed"), bool)
+    assert await eventually(lambda: visit.ticked("closed"), bool)
     assert await eventually(lambda: subscription(visit), lambda found: not found) == {}
     assert await visit.launched() == ["graph", "graph"]
     assert await eventually(lambda: subscription(visit), bool)
@@ -179,8 +178,7 @@ async def _nobody_is_left(visit: Visit) -> None:
     people = sorted((one["role"], one["connected"], one["unwritten"]) for one in await _known(visit, "person|"))
     assert people == [("patient", False, 0), ("staff", False, 0)]
     visit.scene.move(timedelta(minutes=31))
-    await visit.scene.run_timer("dispatch_due")
-    assert await eventually(lambda: visit.audit("erased"), bool)
+    assert await eventually(lambda: visit.ticked("erased"), bool)
     left = str([await _known(visit, rows) for rows in ("visit", "person|")])
     assert [one for one in (PAT, PAULA, visit.csn) if one in left] == []
 

@@ -156,10 +156,14 @@ class Visit:
         await eventually(lambda: self.audit("call ended"), bool, within)
         for wait, what in ((timedelta(minutes=11), "closed"), (timedelta(minutes=31), "erased")):
             self.scene.move(wait)
-            await self.scene.run_timer("dispatch_due")
-            if not await eventually(lambda what=what: self.audit(what), bool, within):  # type: ignore[misc]
+            if not await eventually(lambda what=what: self.ticked(what), bool, within):  # type: ignore[misc]
                 return False
         return True
+
+    async def ticked(self, what: str) -> list[dict[str, Any]]:
+        """The audit after one more minute's tick: what the agenda will do may be written after what the audit says."""
+        await self.scene.run_timer("dispatch_due")
+        return await self.audit(what)
 
     async def summary(self) -> dict[str, Any]:
         """How the visit ended at the far sides."""
