@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.api import APPROVERS, Call, operation
 from shared.bootstrap import deps
 from shared.domain.configuration import Shown, shown
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.errors import Code, Refused
 from shared.web import page
 from shared.web import shown as people_see

@@ -17,8 +17,9 @@ from shared.bootstrap import deps
 from shared.clients.entra import Caller
 from shared.domain import certificates
 from shared.domain.configuration import Shown, app_name, shown
-from shared.domain.connection import Connection, Environment, EpicSide, Model, OrganisationId, OwnSide
+from shared.domain.connection import Connection, Environment, EpicSide, OrganisationId, OwnSide
 from shared.domain.difference import Differences
+from shared.domain.model import Model
 from shared.errors import Code, Refused
 from shared.web import answer, answered
 from shared.workflows import configuration, history

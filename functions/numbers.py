@@ -7,7 +7,8 @@ import azure.functions as func
 
 from shared.api import ADMINISTRATORS, ANYBODY, OPERATORS, Call, Page, Paging, operation, paged
 from shared.bootstrap import deps
-from shared.domain.connection import Model, OrganisationId
+from shared.domain.connection import OrganisationId
+from shared.domain.model import Model
 from shared.domain.numbers import SendingNumber, Shown, VerificationState
 from shared.errors import Code, Refused
 from shared.messages import NumberOrder

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from shared.api import ADMINISTRATORS, ANYBODY, BOTH, OPERATORS, Call, Page, Paging, operation, paged
 from shared.bootstrap import deps
-from shared.domain.connection import Model, Organisation, OrganisationId
+from shared.domain.connection import Organisation, OrganisationId
+from shared.domain.model import Model
 from shared.domain.onboarding import AccessRequest, Onboarding, SharedBase, Wanted
 from shared.errors import Code, Refused
 from shared.web import page

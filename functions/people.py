@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.api import BOTH, Call, operation
 from shared.bootstrap import deps
 from shared.clients.directory import Found
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.workflows import people
 
 bp = func.Blueprint()

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared.api import BOTH, Call, operation
 from shared.bootstrap import deps
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.domain.preflight import LaunchTest, Preflight
 from shared.workflows import discovery, launch_test, preflight
 

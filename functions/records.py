@@ -5,7 +5,7 @@ from pydantic import Field
 
 from shared.api import BOTH, Call, operation
 from shared.bootstrap import deps
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.domain.records.check import Checked
 from shared.domain.records.migration import Migration
 from shared.domain.records.pasted import Held

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared.api import ADMINISTRATORS, Call, operation
 from shared.bootstrap import deps
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.messages import Receipt, TextOrder
 from shared.storage.names import STORAGE, Queue
 from shared.web import accepted, answer, answered, bearer, json_body

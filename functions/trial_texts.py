@@ -7,8 +7,8 @@ from pydantic import Field
 
 from shared.api import ADMINISTRATORS, Call, operation
 from shared.bootstrap import deps
-from shared.domain.connection import Model
 from shared.domain.delivery import status_words
+from shared.domain.model import Model
 from shared.domain.permission import Occasion
 from shared.domain.preview import Preview
 from shared.domain.templates import LanguageTag, Template

@@ -4,7 +4,7 @@ import azure.functions as func
 
 from shared.api import OPERATORS, Call, operation
 from shared.bootstrap import deps
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.errors import Code, Refused
 from shared.storage.names import Queue
 from shared.storage.tables import Row

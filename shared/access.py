@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from shared.bootstrap import deps
 from shared.clients.entra import Caller
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.errors import Code, Refused
 from shared.web import bearer, json_body
 

@@ -22,7 +22,8 @@ from shared import idempotency
 from shared.access import caller, parsed, refuse
 from shared.bootstrap import deps
 from shared.clients.entra import Caller
-from shared.domain.connection import Connection, Model
+from shared.domain.connection import Connection
+from shared.domain.model import Model
 from shared.errors import Broken, Code, Refused
 from shared.web import answer, answered, if_match
 from shared.workflows import configuration

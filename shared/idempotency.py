@@ -10,7 +10,7 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count, takewhile
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from shared.clients.entra import Caller
 from shared.clock import Clock
 from shared.errors import Code, Refused
 from shared.storage.lookups import Kind, Lookups
-from shared.storage.tables import Row
+from shared.storage.tables import Conflict, Row
 
 _KEPT = timedelta(days=1)
 #: Longer than any request runs: who still holds a key then has died.
@@ -76,14 +76,23 @@ async def _claim(name: str, request: str, deps: Deps) -> func.HttpResponse | Non
     if await deps.lookups.claim(Kind.IDEMPOTENCY, name, "", now + _KEPT, **facts):
         return None
     row = await deps.lookups.find(Kind.IDEMPOTENCY, name)
-    if row is not None and row["request_sealed"] != request:
+    if row is None or (row["request_sealed"] == request and _name(0) not in row):
+        await _take_over(row, now, deps)
+        return None
+    if row["request_sealed"] != request:
         raise Refused(Code.VALUE_REFUSED, "Idempotency-Key: used for another request")
-    if row is not None and _name(0) in row:
-        return _unpacked(row)
-    if row is not None and now - row["at"] < _HELD:
-        raise Refused(Code.WRONG_STATE, "Idempotency-Key: the first request is still running")
-    await deps.lookups.put(Kind.IDEMPOTENCY, name, "", now + _KEPT, **facts)
-    return None
+    return _unpacked(row)
+
+
+async def _take_over(row: Row | None, now: datetime, deps: Deps) -> None:
+    """Have the key of a request that died; refuses while it may be running, or when somebody else was faster."""
+    running = Refused(Code.WRONG_STATE, "Idempotency-Key: the first request is still running")
+    if row is None or now - row["at"] < _HELD:
+        raise running
+    try:
+        await deps.lookups.save(row | {"at": now})
+    except Conflict:
+        raise running from None
 
 
 def _packed(answer: func.HttpResponse) -> Row:

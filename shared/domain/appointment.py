@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from shared.domain.connection import Model, SmsSetup
+from shared.domain.connection import SmsSetup
 from shared.domain.hl7v2.event import Action, Said, SchedulingEvent
+from shared.domain.model import Model
 
 REMEMBERED = 20
 #: Phone numbers stay until the last text can no longer be sent (architecture, rule 5).

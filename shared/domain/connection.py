@@ -17,7 +17,7 @@ from shared.domain import phone
 from shared.domain.advanced import CommandCode, FhirSetup, Headers, MeetingKey, Mnemonics, RecordRows, TypeCode
 from shared.domain.hl7v2.event import Action
 from shared.domain.hl7v2.settings import FieldMap, IdField, MediaType, StatusField, Trigger
-from shared.domain.model import Model as Model  # noqa: PLC0414 - exported: whoever takes a connection takes its models
+from shared.domain.model import Model
 from shared.domain.quiet import QuietHours
 from shared.domain.templates import LanguageTag, TextTemplates
 from shared.errors import Code, Refused

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from shared.domain.connection import Connection, EpicSide, Model, OwnSide
+from shared.domain.connection import Connection, EpicSide, OwnSide
+from shared.domain.model import Model
 
 #: Epic's side waits for the approver; the hospital's own side applies at once.
 Side = Literal["epic", "own"]

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.domain.advanced import MeetingKey
-from shared.domain.connection import ContextNames, LaunchSetup, Model
+from shared.domain.connection import ContextNames, LaunchSetup
+from shared.domain.model import Model
 from shared.domain.visit import Role, plain_name
 from shared.errors import Code, Refused
 

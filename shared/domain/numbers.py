@@ -15,7 +15,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.domain.connection import Model, OrganisationId
+from shared.domain.connection import OrganisationId
+from shared.domain.model import Model
 from shared.domain.receipts import number as one_spelling
 from shared.errors import Code, Refused
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.domain.connection import Connection, Environment, Https, Model, Organisation, OrganisationId
+from shared.domain.connection import Connection, Environment, Https, Organisation, OrganisationId
+from shared.domain.model import Model
 from shared.errors import Code, Refused
 
 #: The vendor's names of the stages (F1.2), in their order.

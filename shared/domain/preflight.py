@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 
 State = Literal["ok", "warning", "failed", "skipped"]
 #: Who can mend it: the hospital's administrator, its Epic team, its approver, or whoever runs the connector.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Literal
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.domain.permission import Occasion
 from shared.domain.segments import Encoding, counted
 from shared.domain.templates import TELLING, placeholders

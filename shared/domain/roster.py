@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.domain.visit import Change, Person, Presence, Sighting
 from shared.errors import Broken
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.domain.permission import MENDED_BY_A_MESSAGE, Occasion, Order, Scene, Skip, known_start, occasion
 
 #: A repetition is recognised by the provider for five minutes (documented for its sister services); one is kept back.

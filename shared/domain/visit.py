@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 
 #: A meeting made without an appointment, or for one whose end is unknown, lasts this long.
 USUAL_LENGTH = timedelta(hours=1)

@@ -123,11 +123,6 @@ class Connections:
             row async for row in self._tables.query(Table.CONNECTIONS, condition, tenant=str(connection.tenant), **keys)
         ]
 
-    async def keep_secret(self, connection: Connection, name: str, secret: str) -> None:
-        """Keep a secret of the connection under a name; it is never shown again."""
-        row = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{name}"}
-        await self._tables.put(Table.CONNECTIONS, row | {"secret_sealed": secret})
-
     async def _given(self, connection: Connection, name: str, secret: str) -> Row:
         """The row of a secret, in place of the one that is there."""
         place = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{name}"}

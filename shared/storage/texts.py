@@ -1,12 +1,13 @@
 """Texts: one row per text, in the partition of its connection and of the day it was planned for."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from shared.domain.texts import Text
 from shared.storage.names import Table
-from shared.storage.tables import Row, Tables
+from shared.storage.tables import Row, Tables, settled
 
 
 def partition(connection: str, day: str) -> str:
@@ -33,6 +34,18 @@ class Texts:
         if read:
             row["etag"] = read["etag"]
         await self._tables.save(Table.TEXTS, row)
+
+    async def change(self, day: str, text_id: str, new: Text, change: Callable[[Text], Text]) -> Text:
+        """Change a text whoever writes it meanwhile; `new`: what it is before it has a row. The text as it is then."""
+
+        async def attempt() -> Text:
+            text, row = await self.find(day, text_id) or (new, None)
+            changed = change(text)
+            if changed != text:
+                await self.save(day, text_id, changed, row)
+            return changed
+
+        return await settled(attempt)
 
     async def recent(self, connection: str, now: datetime) -> list[Row]:
         """Rows of a connection's texts of today and the two days before."""

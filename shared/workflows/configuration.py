@@ -30,9 +30,6 @@ from shared.storage.sealing import Pseudonyms
 from shared.telemetry import outcome
 from shared.workflows import fhir_bases, numbers
 
-#: Longer than any request runs.
-_WRITTEN_BY_THEN = timedelta(minutes=10)
-
 
 class Deps(Protocol):
     """What set-up needs of the process."""
@@ -172,19 +169,16 @@ async def _judge(sink: WriteBack, deps: Deps) -> None:
 async def set_own_side(connection: Connection, etag: str, own: OwnSide, who: Caller, deps: Deps) -> Connection:
     """Change what applies at once. A number that is linked already may stay.
 
-    Other intervals make the agenda anew. That is asked for before the row is written as well, for a while after: who
-    dies in between, or cannot reach the queue, is not asked again, and of a change that was refused nothing is found.
+    Other intervals make the agenda anew. That is asked for before the row is written, because who dies in between is
+    not asked again; the replan waits until it finds this change or a later one.
     """
     configuration.check_texts(own.sms)
     if own.sms.number != connection.own.sms.number:
         await numbers.check_link(connection.tenant, own.sms.number, deps)
     changed = configuration.with_own_side(connection, _kept(connection, own))
-    replans = connection.own.sms.reminders != own.sms.reminders
-    if replans:
-        await deps.queues.put(_replan(changed, deps), after=_WRITTEN_BY_THEN)
-    await _save(changed, etag, "own side changed", who, deps)
-    if replans:
+    if connection.own.sms.reminders != own.sms.reminders:
         await deps.queues.put(_replan(changed, deps))
+    await _save(changed, etag, "own side changed", who, deps)
     return changed
 
 

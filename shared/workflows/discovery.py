@@ -13,7 +13,8 @@ from shared.clients.addresses import authority
 from shared.clients.epic import Epic
 from shared.clients.smart import SmartEndpoints
 from shared.domain import preflight_urls as urls
-from shared.domain.connection import ClientId, Connection, Environment, Model
+from shared.domain.connection import ClientId, Environment
+from shared.domain.model import Model
 from shared.domain.preflight import Finding, State, worst
 from shared.domain.preflight_findings import said
 from shared.domain.preflight_urls import Mistake, Suggestion
@@ -22,7 +23,7 @@ from shared.storage.lookups import Kind
 from shared.telemetry import outcome
 from shared.workflows import fhir_bases
 from shared.workflows.bounded import bounded
-from shared.workflows.preflight_epic import judged
+from shared.workflows.preflight_epic import seen_at
 
 #: Findings after which another address may have been meant.
 _MISTAKEN = frozenset({"url-unreadable", "discovery-not-fhir", "discovery-not-r4"})
@@ -100,16 +101,11 @@ class _Look:
     server: Server | None = None
 
     async def judge(self) -> Finding:
-        """Ask as nobody in particular: every server answers that, a client id may be too new."""
-        status, version = await self.epic.fhir_version(self.url, "")
-        try:
-            endpoints = await self.epic.discover(self.url, "")
-        except Refused as refusal:
-            if refusal.code is not Code.FHIR_BASE_INVALID:
-                raise
-            return said("discovery-not-fhir", host=authority(self.url), status=status)
-        self.server = _server(endpoints, version)
-        return judged(endpoints, version, True, True)  # noqa: FBT003 - PKCE and signed assertions, as by default
+        """By what a connection needs by default: PKCE and signed assertions."""
+        seen = await seen_at(self.url, self.epic, pkce=True, keys=True)
+        if seen.endpoints:
+            self.server = _server(seen.endpoints, seen.version)
+        return seen.finding
 
 
 async def discover(wanted: Wanted, tenant: str, deps: Deps) -> Discovered:
@@ -170,13 +166,13 @@ async def _whose(base: str, environment: Environment, tenant: UUID, deps: Deps) 
         found.append(said("url-looks-other", word=word, environment=environment))
     own = await deps.connections.of_tenant(tenant)
     for one in own:
-        if name in _bases(one):
+        if name in fhir_bases.named(one):
             same = one.environment == environment
             finding = "url-taken-here" if same else "url-other-environment"
             found.append(said(finding, connection=one.id, environment=one.environment))
-        elif one.environment != environment and urls.server(base) in map(urls.server, _bases(one)):
+        elif one.environment != environment and urls.server(base) in map(urls.server, fhir_bases.named(one)):
             found.append(said("url-same-server", connection=one.id, environment=one.environment))
-    if not any(name in _bases(one) for one in own) and await _foreign(name, tenant, deps):
+    if not any(name in fhir_bases.named(one) for one in own) and await _foreign(name, tenant, deps):
         found.append(said("url-taken"))
     return found
 
@@ -193,12 +189,7 @@ async def _foreign(name: str, tenant: UUID, deps: Deps) -> bool:
         holder, _ = await deps.connections.find(str(row["target"]))
     except Refused:  # claimed by a connection that was never saved
         return False
-    return holder.tenant != tenant and name in _bases(holder)
-
-
-def _bases(connection: Connection) -> set[str]:
-    sides = (connection.active, connection.pending.epic if connection.pending else None)
-    return {fhir_bases.spelling(side.fhir_base_url) for side in sides if side}
+    return holder.tenant != tenant and name in fhir_bases.named(holder)
 
 
 def _server(endpoints: SmartEndpoints, version: str) -> Server:

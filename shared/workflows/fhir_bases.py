@@ -50,7 +50,7 @@ async def claim(connection: Connection, base: str, deps: Deps) -> None:
 
 async def free(before: Connection, after: Connection | None, deps: Deps) -> None:
     """Let go of the base URLs that a connection names no longer; None: it is no more."""
-    for base in _bases(before) - (_bases(after) if after else set()):
+    for base in named(before) - (named(after) if after else set()):
         for name in (base, _childs(before.tenant, base)):
             row = await deps.lookups.find(Kind.FHIR_BASE, name)
             if row and row["target"] == before.id:
@@ -119,9 +119,10 @@ async def _abandoned(row: Row, base: str, now: datetime, deps: Deps) -> bool:
         holder, _ = await deps.connections.find(row["target"])
     except Refused:
         return True
-    return base not in _bases(holder)
+    return base not in named(holder)
 
 
-def _bases(connection: Connection) -> set[str]:
+def named(connection: Connection) -> set[str]:
+    """The base URLs that a connection names, serving or waiting, in the one spelling."""
     sides = (connection.active, connection.pending and connection.pending.epic)
     return {spelling(side.fhir_base_url) for side in sides if side}

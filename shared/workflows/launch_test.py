@@ -14,8 +14,9 @@ from shared.clients.addresses import authority
 from shared.clients.graph import Graph, GraphRefused
 from shared.clients.outbound import Outbound
 from shared.domain import launch as rules
-from shared.domain.connection import Connection, Model
+from shared.domain.connection import Connection
 from shared.domain.launch import LaunchRole
+from shared.domain.model import Model
 from shared.domain.preflight import Finding, Hop, HopId, LaunchTest, worst
 from shared.domain.preflight_findings import said
 from shared.domain.records.record import SHAPES, Kind, Member, context, records

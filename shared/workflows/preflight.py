@@ -4,6 +4,7 @@ What it leaves behind: nothing. A meeting it makes is removed, a text it does no
 """
 
 import asyncio
+from functools import partial
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -73,10 +74,7 @@ async def _entitlement(connection: Connection, deps: Deps) -> Finding:
 
 async def _message_links(connection: Connection, deps: Deps) -> list[Link]:
     clock, pinned = deps.clock, connection.own.certificates
-    pins = [
-        await linked("hl7-certificate", lambda pin=pin: _pin(pin, deps), clock, pin.spki[:16])  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-        for pin in pinned
-    ]
+    pins = [await linked("hl7-certificate", partial(_pin, pin, deps), clock, pin.spki[:16]) for pin in pinned]
     none = [] if pinned else [await linked("hl7-certificate", _no_pin, clock)]
     return [*pins, *none, await linked("hl7-times", lambda: _times(connection, deps), clock)]
 

@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Literal, Protocol
 
 from yarl import URL
 
@@ -78,7 +79,7 @@ async def links(connection: Connection, side: EpicSide, deps: Deps) -> list[Link
     if discovery.state == "failed":
         apps = [left_out("app", "discovery", role) for role in _ROLES]
         return [discovery, await keys, *apps, *_without("discovery")]
-    apps = await asyncio.gather(*(linked("app", lambda role=role: _app(run, role), clock, role) for role in _ROLES))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+    apps = await asyncio.gather(*(linked("app", partial(_app, run, role), clock, role) for role in _ROLES))
     found = await keys
     return [discovery, found, *apps, *await _backend(run, missing=found.finding == "keys-missing")]
 
@@ -102,26 +103,41 @@ async def _own_account(run: Run) -> list[Link]:
     return [left_out("write-back", "backend-token")]
 
 
-def _without(needs: str) -> list[Link]:
-    link = "discovery" if needs == "discovery" else "keys"
-    return [left_out("backend-token", link), left_out("fhir-read", link), left_out("write-back", link)]  # type: ignore[arg-type]  # one of the two words
+def _without(needs: Literal["discovery", "keys"]) -> list[Link]:
+    return [left_out("backend-token", needs), left_out("fhir-read", needs), left_out("write-back", needs)]
 
 
 async def _discovery(run: Run) -> Finding:
-    base = run.side.fhir_base_url
-    status, version = await run.epic.fhir_version(base, "")
+    side = run.side
+    by_key = side.authentication == "private_key_jwt"
+    return (await seen_at(side.fhir_base_url, run.epic, pkce=side.pkce, keys=by_key)).finding
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What discovery found at an address: `endpoints` are None where no FHIR server with SMART answers."""
+
+    finding: Finding
+    endpoints: SmartEndpoints | None = None
+    version: str = ""
+
+
+async def seen_at(base: str, epic: Epic, *, pkce: bool, keys: bool) -> Seen:
+    """Ask an address as nobody in particular, and judge it by what is needed of it.
+
+    Every server answers that; a client id may be too new.
+    """
+    status, version = await epic.fhir_version(base, "")
     try:
-        endpoints = await run.epic.discover(base, "")
+        endpoints = await epic.discover(base, "")
     except Refused as refusal:
         if refusal.code is not Code.FHIR_BASE_INVALID:
             raise
-        return said("discovery-not-fhir", host=authority(base), status=status)
-    expected = run.side.pkce, run.side.authentication == "private_key_jwt"
-    return judged(endpoints, version, *expected)
+        return Seen(said("discovery-not-fhir", host=authority(base), status=status))
+    return Seen(_judged(endpoints, version, pkce=pkce, keys=keys), endpoints, version)
 
 
-def judged(endpoints: SmartEndpoints, version: str, pkce_wanted: bool, keys_wanted: bool) -> Finding:  # noqa: FBT001 - two settings, as they stand
-    """What discovery found, against what the connection needs."""
+def _judged(endpoints: SmartEndpoints, version: str, *, pkce: bool, keys: bool) -> Finding:
     speaks, suffix, host = spoken(version) or version, version_of(endpoints.base), authority(endpoints.base)
     if speaks and speaks != "R4":
         return said("discovery-not-r4", host=host, version=speaks)
@@ -129,9 +145,9 @@ def judged(endpoints: SmartEndpoints, version: str, pkce_wanted: bool, keys_want
         return said("discovery-no-keys")
     if suffix and speaks and suffix != speaks:
         return said("discovery-suffix-differs", suffix=suffix, version=speaks)
-    if pkce_wanted and not endpoints.pkce:
+    if pkce and not endpoints.pkce:
         return said("discovery-no-pkce")
-    if keys_wanted and endpoints.authentication and "private_key_jwt" not in endpoints.authentication:
+    if keys and endpoints.authentication and "private_key_jwt" not in endpoints.authentication:
         return said("discovery-no-key-authentication")
     return said("discovery", host=host, version=version or suffix)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.domain.connection import Connection, Environment, Model
+from shared.domain.connection import Connection, Environment
+from shared.domain.model import Model
 from shared.domain.records import record as records
 from shared.domain.records.check import Checked, check
 from shared.domain.records.migration import Migration, migration

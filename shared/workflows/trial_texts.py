@@ -230,14 +230,7 @@ async def _save(order: TrialText, text: Text, row: Row | None, deps: Deps) -> No
 
 
 async def _change(order: TrialText, change: Callable[[Text], Text], deps: Deps) -> Text:
-    async def attempt() -> Text:
-        text, row = await _find(order, deps)
-        changed = change(text)
-        if changed != text:
-            await _save(order, changed, row, deps)
-        return changed
-
-    return await settled(attempt)
+    return await deps.texts.change(partition(order.connection, order.day), order.message_id, _new(), change)
 
 
 def _log(order: TrialText, text: Text) -> None:

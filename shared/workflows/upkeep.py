@@ -4,6 +4,7 @@ from typing import Protocol
 
 from shared.domain.agenda import planned
 from shared.domain.appointment import phone_is_over, without_phone
+from shared.errors import Later
 from shared.messages import UpkeepOrder
 from shared.storage.connections import Connections
 from shared.storage.tables import settled
@@ -12,6 +13,8 @@ from shared.workflows import closing
 
 #: Appointments to a message; at some milliseconds for each reminder far below a queue's lease of ten minutes.
 _PAGE = 1000
+#: With the queue's delays about eight minutes: longer than a request runs that writes a change.
+_TRIES_FOR_THE_CHANGE = 8
 
 
 class Deps(closing.Deps, Protocol):
@@ -48,8 +51,13 @@ async def replan(order: UpkeepOrder, deps: Deps) -> None:
 
     A page of them to a message, the next page to the next message, so that no message outlasts its lease however
     many there are. What else is due does not hang on the settings and stands already. Safe to repeat.
+    It is ordered before the change is written: some minutes without it mean that nobody wrote it.
     """
     connection, _ = await deps.connections.find(order.connection)
+    if connection.change < order.version:
+        if order.attempt < _TRIES_FOR_THE_CHANGE:
+            raise Later("configuration")
+        return
     now, count = deps.clock.now(), 0
     async for appointment in deps.appointments.booked_ahead(connection.id, now, after=order.key):
         due = planned(appointment, connection.own.sms, now)

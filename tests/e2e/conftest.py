@@ -117,7 +117,7 @@ async def follow(scene: Scene, url: str) -> tuple[int, str]:
 
 
 async def free_base(scene: Scene) -> None:
-    """Let the next test's connection have the stand-in's FHIR base URL: removal is a later slice's."""
+    """Let the next test's connection have the stand-in's FHIR base URL; what is looked at afterwards stays."""
     table = scene.tables.get_table_client("Lookups")
     async for row in table.query_entities("PartitionKey ge 'fhir-base|' and PartitionKey lt 'fhir-base}'"):
         await table.delete_entity(row)

@@ -16,7 +16,7 @@ from tests.e2e.launch.launching import control, visits
 from tests.e2e.visiting import PAT, PAULA, Visit, clinic, drained, poison
 
 #: Ids that are made at random, in the two ways they are written.
-_GUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}")
+_GUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{16,}")
 
 CONNECTED, DISCONNECTED = "1", "2"
 

@@ -4,6 +4,7 @@ import base64
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sandbox import world
@@ -24,7 +25,6 @@ async def clinic(scene: Scene, phones: int = 6) -> None:
     for number in range(phones):
         allowed = await change(scene, "adam", "POST", "/allow-list", {"number": phone(number)})
         assert allowed.status == 201, allowed.body
-    await scene.queues.get_queue_client("upkeep").clear_messages()  # new intervals are planned once more in a while
     await reports_to_us(scene)
 
 
@@ -156,7 +156,7 @@ class Visit:
         await eventually(lambda: self.audit("call ended"), bool, within)
         for wait, what in ((timedelta(minutes=11), "closed"), (timedelta(minutes=31), "erased")):
             self.scene.move(wait)
-            if not await eventually(lambda what=what: self.ticked(what), bool, within):  # type: ignore[misc]
+            if not await eventually(partial(self.ticked, what), bool, within):
                 return False
         return True
 

@@ -11,6 +11,7 @@ answer that browsers complain of says so: visit.expects("412"). `accessible(page
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -190,15 +191,21 @@ def settled(page: Page) -> None:
 
 
 def accessible(page: Page) -> None:
-    """axe finds nothing on the page as it stands."""
+    """axe finds nothing on the page once it has come to rest: a colour on its way to another one is no finding."""
     page.evaluate(AXE.read_text())
+    deadline = time.monotonic() + WITHIN_MS / 1000
+    while (faults := _faults(page)) and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert faults == {}
+
+
+def _faults(page: Page) -> dict[str, list[str]]:
     found: Callable[..., Any] = page.evaluate
     result = found("tags => axe.run(document, { runOnly: tags })", _AXE_TAGS)
-    faults = {
+    return {
         one["id"]: [f"{node['target']} {node['failureSummary']}" for node in one["nodes"]]
         for one in result["violations"]
     }
-    assert faults == {}
 
 
 def button(page: Page, words: str) -> Locator:

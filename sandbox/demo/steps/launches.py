@@ -23,7 +23,7 @@ CONTEXT = (
 TEAMS, EPIC = "the Teams page (Graph stand-in)", "the Epic stand-in"
 
 
-@step("5.1", "The visit's meeting stands before anybody comes", "c", needs=("4.1",), features=("F13.2",))
+@step("5.1", "The visit's meeting stands before anybody comes", "c", needs=("4.1",))
 async def provisioned(scene: Scene) -> None:
     """Booked in Epic and by HL7; a tick of the agenda later Graph holds one meeting with a lobby."""
     start = siu.whole_minute(scene.now() + timedelta(minutes=25))
@@ -218,7 +218,7 @@ async def _link(scene: Scene) -> str:
     async def told() -> list[str]:
         return [text["message"] for text in await texts(scene, VISITOR) if f"{when:%-I:%M}" in text["message"]]
 
-    words = [*await eventually(told, bool), "/j?t=none"][0]
+    words = ["/j?t=none", *await eventually(told, bool)][-1]
     return words.partition("/j?t=")[2].split()[0].rstrip(".")
 
 

@@ -6,7 +6,8 @@ A value that Epic has filled in is named as such and never repeated.
 
 from collections.abc import Iterator
 
-from shared.domain.connection import Environment, Model
+from shared.domain.connection import Environment
+from shared.domain.model import Model
 from shared.domain.records import address, contexts
 from shared.domain.records.differences import Difference, What, difference
 from shared.domain.records.pasted import Held, Values, values

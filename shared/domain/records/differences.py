@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 
 #: fails: launches do not arrive, or in the wrong place; loses: they do, and something is missing; harmless: no more
 #: than another way of writing, or something that is ignored.

@@ -4,7 +4,8 @@ Such a record carries `tenantId`, `upn`, `organizerId` and `userType`. They may 
 tenant, organiser and role come from the approved connection. `sessionId` and `departmentId` go on selecting.
 """
 
-from shared.domain.connection import Environment, Model
+from shared.domain.connection import Environment
+from shared.domain.model import Model
 from shared.domain.records.check import check
 from shared.domain.records.contexts import added
 from shared.domain.records.differences import Difference, What

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pydantic import Field, model_validator
 
-from shared.domain.connection import Model
+from shared.domain.model import Model
 from shared.domain.records.record import MNEMONICS, Kind
 
 #: Labels of the three values, as Epic, the public product and we write them.

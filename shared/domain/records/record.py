@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.domain.advanced import Mnemonics
-from shared.domain.connection import Connection, Environment, LaunchSetup, Model
+from shared.domain.connection import Connection, Environment, LaunchSetup
 from shared.domain.launch import KINDS
+from shared.domain.model import Model
 
 Kind = Literal[
     "patient", "provider", "patient-group", "provider-group", "direct-sms", "sms-configuration", "device-test"

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives import serialization
 from jwt import PyJWK
 
-from shared.domain.connection import Connection, Environment, EpicSide, Model
+from shared.domain.connection import Connection, Environment, EpicSide
+from shared.domain.model import Model
 from shared.domain.records.record import LaunchApp
 from shared.errors import Code, Refused
 

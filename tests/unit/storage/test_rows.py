@@ -102,6 +102,15 @@ async def kept(connections: Connections, connection: Connection) -> tuple[Connec
     return await connections.find(connection.id)
 
 
+async def with_secret(connections: Connections, connection: Connection) -> tuple[Connection, str]:
+    """A kept connection whose provider app got a secret."""
+    known, etag = await kept(connections, connection)
+    changed = known.model_copy(update={"change": known.change + 1})
+    secret = "provider|x", "plover"
+    await connections.save(changed, etag, who="adam", did="secret set", at=NOW, secret=secret)
+    return await connections.find(connection.id)
+
+
 async def test_a_connection_is_found_by_its_id_alone(connections: Connections):
     connection = drafted()
     found, etag = await kept(connections, connection)
@@ -201,10 +210,8 @@ async def test_organisations_are_listed_without_what_stands_beside_them(connecti
 
 @pytest.mark.feature("F12.6")
 async def test_a_removed_connection_leaves_its_history_and_no_secret(connections: Connections, store: Store):
-    connection, etag = await kept(connections, drafted())
-    neighbour, _ = await kept(connections, drafted())
-    for one in (connection, neighbour):
-        await connections.keep_secret(one, "provider|x", "plover")
+    connection, etag = await with_secret(connections, drafted())
+    neighbour, _ = await with_secret(connections, drafted())
     await connections.remove(configuration.ended(connection), etag, who="adam", at=NOW)
     with pytest.raises(Refused) as refused:
         await connections.find(connection.id)
@@ -212,14 +219,13 @@ async def test_a_removed_connection_leaves_its_history_and_no_secret(connections
     keys = {row["RowKey"] async for row in store.raw_table(Table.CONNECTIONS).list_entities()}
     assert [key for key in keys if key.startswith("secret|")] == [f"secret|{neighbour.id}|provider|x"]
     found = await connections.histories(LAMNA.tenant)
-    assert [row["did"] for row in found[connection.id]] == ["drafted", "removed"]
+    assert [row["did"] for row in found[connection.id]] == ["drafted", "secret set", "removed"]
     assert await connections.every() == [neighbour]
     assert {one.id for one in await connections.ever()} == {connection.id, neighbour.id}
 
 
 async def test_who_removes_what_somebody_changed_meanwhile_removes_nothing(connections: Connections):
-    connection, etag = await kept(connections, drafted())
-    await connections.keep_secret(connection, "provider|x", "plover")
+    connection, etag = await with_secret(connections, drafted())
     changed = configuration.suspended(connection, stopped=True)
     await connections.save(changed, etag, who="ana", did="suspended", at=NOW)
     with pytest.raises(Refused) as refused:

@@ -1,5 +1,6 @@
 """Set-up's order of writes: a FHIR base URL belongs to one connection, also after a failure in between."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -227,30 +228,39 @@ async def test_a_secret_given_while_its_connection_is_removed_is_not_left_behind
 
 
 class Queue:
-    """Takes messages until it does not; keeps them with the time they stay hidden."""
+    """Takes messages, unless it is away."""
 
-    def __init__(self, takes: int) -> None:
-        self.takes = takes
-        self.messages: list[tuple[UpkeepOrder, timedelta]] = []
+    def __init__(self, *, away: bool) -> None:
+        self.away = away
+        self.messages: list[UpkeepOrder] = []
 
-    async def put(self, message: UpkeepOrder, after: timedelta = timedelta()) -> None:
-        if len(self.messages) == self.takes:
+    async def put(self, message: UpkeepOrder) -> None:
+        if self.away:
             raise Later("storage")
-        self.messages.append((message, after))
+        self.messages.append(message)
 
 
-async def test_other_intervals_are_planned_also_when_the_process_dies_once_they_are_written(deps: Deps):
+async def changed_intervals(deps: Deps, queue: Queue) -> tuple[Connection, Connection]:
+    """A connection before and after other intervals were asked for."""
     connection = await drafted(deps)
     _, etag = await deps.connections.find(connection.id)
-    queue = Queue(takes=1)
     own = connection.own.model_copy(update={"sms": connection.own.sms.model_copy(update={"reminders": (30,)})})
-    with pytest.raises(Later):
+    with contextlib.suppress(Later):
         await configuration.set_own_side(connection, etag, own, ADAM, cast("BootstrapDeps", Queued(deps, queue)))
-    written, _ = await deps.connections.find(connection.id)
+    return connection, (await deps.connections.find(connection.id))[0]
+
+
+async def test_other_intervals_are_planned_once_for_the_change_that_brings_them(deps: Deps):
+    queue = Queue(away=False)
+    _, written = await changed_intervals(deps, queue)
+    [order] = queue.messages
+    assert (order.kind, order.connection, order.version) == ("replan", written.id, written.change)
     assert written.own.sms.reminders == (30,)
-    [(order, after)] = queue.messages
-    assert (order.kind, order.connection) == ("replan", connection.id)
-    assert after > timedelta(minutes=4)  # longer than a request may take, or it would find the old row
+
+
+async def test_other_intervals_that_nobody_could_plan_are_not_written(deps: Deps):
+    before, written = await changed_intervals(deps, Queue(away=True))
+    assert written == before
 
 
 class Queued:

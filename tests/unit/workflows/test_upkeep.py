@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.connection import SmsSetup
+from shared.errors import Later
 from shared.messages import UpkeepOrder
 from shared.storage.names import Queue, Table
 from shared.workflows import upkeep
@@ -87,6 +88,19 @@ async def test_changed_intervals_replan_the_open_appointments_of_that_connection
     await upkeep.apply(order("replan", ""), world)
     fresh = {(world.key(csn), START - timedelta(minutes=120)) for csn in ("9001", "9002")}
     assert await reminders(world) - before == fresh
+
+
+async def test_a_replan_waits_for_the_change_it_was_ordered_for_and_at_last_takes_it_for_never_written(
+    world: ScheduleWorld,
+) -> None:
+    await world.heard(said("S12"))
+    before = await reminders(world)
+    early = order("replan", "").model_copy(update={"version": 2})
+    for attempt in range(8):
+        with pytest.raises(Later):
+            await upkeep.apply(early.model_copy(update={"attempt": attempt}), world)
+    await upkeep.apply(early.model_copy(update={"attempt": 8}), world)
+    assert await reminders(world) == before
 
 
 async def follow(world: ScheduleWorld) -> list[str]:

@@ -251,8 +251,10 @@ async def test_basic_sends_epics_form_of_the_account(world: VisitWorld) -> None:
     await sink(world, authentication="basic")
     with pytest.raises(Later):  # nobody has given the account yet
         await writeback.write(look_at(), world)
-    connection, _ = await world.connections.find(CONNECTION)
-    await world.connections.keep_secret(connection, secret_name(connection.approved, WRITE_BACK), "svc:pass:word")
+    connection, etag = await world.connections.find(CONNECTION)
+    account = secret_name(connection.approved, WRITE_BACK), "svc:pass:word"
+    changed = connection.model_copy(update={"change": connection.change + 1})
+    await world.connections.save(changed, etag, who="adam", did="secret set", at=world.clock.now(), secret=account)
     await writeback.write(look_at(), world)
     expected = "Basic " + base64.b64encode(b"emp$svc:pass:word").decode()
     assert set(world.epic_status.asked) == {("backend", expected)}
