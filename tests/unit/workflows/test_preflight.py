@@ -142,12 +142,12 @@ def endpoints(**changes: Any) -> SmartEndpoints:
     ],
 )
 def test_what_discovery_found_is_held_against_what_is_needed(changes: dict[str, Any], version: str, finding: str):
-    assert preflight_epic.judged(endpoints(**changes), version, True, True).finding == finding
+    assert preflight_epic._judged(endpoints(**changes), version, pkce=True, keys=True).finding == finding
 
 
 def test_what_the_settings_do_not_ask_for_is_not_missed():
     weak = endpoints(pkce=False, authentication=frozenset({"client_secret_basic"}))
-    assert preflight_epic.judged(weak, "4.0.1", False, False).finding == "discovery"
+    assert preflight_epic._judged(weak, "4.0.1", pkce=False, keys=False).finding == "discovery"
 
 
 # --- Epic's answers
