@@ -29,13 +29,13 @@ class Attempt(Model):
 class Progress(Model):
     """An attempt while it lasts.
 
-    state      waiting (for Epic's sign-in), redeeming, or signed-in: the code can be entered
+    state      waiting (for Epic's sign-in), redeeming, failed, or signed-in: the code can be entered
     epic_user  who signed in at Epic: the login, or else the FHIR id; kept no longer than the attempt
     until      when the attempt ends
     """
 
     attempt: str
-    state: Literal["waiting", "redeeming", "signed-in"]
+    state: Literal["waiting", "redeeming", "failed", "signed-in"]
     epic_user: str | None
     organisation: str
     fhir_base_url: str

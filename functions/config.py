@@ -2,23 +2,22 @@
 
 import csv
 import io
+import json
 import re
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 import azure.functions as func
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from shared import openapi
-from shared.access import caller
-from shared.api import ADMINISTRATORS, BOTH, Call, Page, Paging, newest_first, operation, paged
+from shared.api import ADMINISTRATORS, BOTH, Call, Csv, Page, Paging, newest_first, operation, paged
 from shared.bootstrap import deps
 from shared.clients.entra import Caller
 from shared.domain import certificates
 from shared.domain.configuration import Shown, app_name, shown
 from shared.domain.connection import Connection, Environment, EpicSide, OrganisationId, OwnSide
-from shared.domain.difference import Differences
+from shared.domain.difference import Difference, Differences
 from shared.domain.model import Model
 from shared.errors import Code, Refused
 from shared.web import answer, answered
@@ -26,7 +25,7 @@ from shared.workflows import configuration, history
 
 bp = func.Blueprint()
 _LARGEST_CER = 16_000
-_MARKS = re.compile(r"[^\w.-]")
+_MARKS = re.compile(r"[^\w.:/-]")
 
 
 class NewConnection(Model):
@@ -57,14 +56,14 @@ class Suspension(Model):
 
 
 class Changed(Model):
-    """One change of a connection: who did what, when, and which fields it touched."""
+    """One change of a connection: who did what, when, and which fields it touched, with their values."""
 
     connection: str
     change: int
     who: str
     did: str
     at: str
-    paths: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 class Connections(Paging):
@@ -118,15 +117,11 @@ async def show_all_history(call: Call, query: Paging) -> Page[Changed]:
     return told(newest_first(await history.of_tenant(call.who, deps()), lambda one: one.key, query))
 
 
-@bp.route("config/history.csv", methods=["GET"])
-@answered
-async def export_history(req: func.HttpRequest) -> func.HttpResponse:
+@operation(bp, "GET", "config/history.csv", roles=BOTH)
+async def export_history(call: Call) -> Csv:
     """The whole history of the tenant as a file, newest first."""
-    who = await caller(req, *BOTH)
-    entries = sorted(await history.of_tenant(who, deps()), key=lambda one: one.key, reverse=True)
-    headers = {"Content-Disposition": 'attachment; filename="history.csv"', "Cache-Control": "no-store"}
-    text = _csv([changed(entry) for entry in entries])
-    return func.HttpResponse(text, headers=headers, mimetype="text/csv", charset="utf-8")
+    entries = sorted(await history.of_tenant(call.who, deps()), key=lambda one: one.key, reverse=True)
+    return Csv("history.csv", _csv([changed(entry) for entry in entries]))
 
 
 @operation(bp, "GET", "config/connections/{connection}/difference", roles=BOTH)
@@ -135,7 +130,7 @@ async def show_difference(call: Call) -> Differences:
     return await configuration.differences(call.connection, deps())
 
 
-@operation(bp, "POST", "config/connections/{connection}/difference", roles=BOTH)
+@operation(bp, "POST", "config/connections/{connection}/difference", roles=BOTH, reads=True)
 async def preview_difference(call: Call, body: Edited) -> Differences:
     """What would wait for approval and what would apply at once, if this were saved. Changes nothing."""
     return configuration.would_differ(call.connection, body.epic, body.own)
@@ -243,7 +238,7 @@ def _awaits(connection: Connection, who: Caller) -> bool:
 
 def changed(entry: history.Entry) -> Changed:
     """An entry of the history as the API shows it."""
-    return Changed(**asdict(entry.told()))
+    return Changed(**vars(entry.told()))
 
 
 def told(page: Page[history.Entry]) -> Page[Changed]:
@@ -252,17 +247,23 @@ def told(page: Page[history.Entry]) -> Page[Changed]:
 
 
 def _csv(changes: list[Changed]) -> str:
-    """Ids, times, fixed words and names of fields. The last may end in a name that somebody chose, such as a status.
+    """Ids, times, fixed words, and what was changed: the one cell with words that somebody chose.
 
-    A spreadsheet may take any separator for the end of a cell and what follows for a formula: only letters, digits and
-    a few marks are left of such a name.
+    A spreadsheet may take any separator for the end of a cell and what follows for a formula: of such words only
+    letters, digits and a few marks are left. The API gives them whole.
     """
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(Changed.model_fields)
-    rows.writerows([*change.model_dump(exclude={"paths"}).values(), _names(change)] for change in changes)
+    rows.writerows([*change.model_dump(exclude={"differences"}).values(), _cell(change)] for change in changes)
     return text.getvalue()
 
 
-def _names(change: Changed) -> str:
-    return " ".join(_MARKS.sub("_", path) for path in change.paths)
+def _cell(change: Changed) -> str:
+    return " / ".join(
+        f"{_MARKS.sub('_', one.path)}: {_value(one.before)} > {_value(one.after)}" for one in change.differences
+    )
+
+
+def _value(value: JsonValue) -> str:
+    return _MARKS.sub("_", value if isinstance(value, str) else json.dumps(value))

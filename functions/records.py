@@ -34,13 +34,13 @@ async def show_records(call: Call) -> Records:
     return records.show(call.connection, deps())
 
 
-@operation(bp, "POST", "config/connections/{connection}/records/check", roles=BOTH)
+@operation(bp, "POST", "config/connections/{connection}/records/check", roles=BOTH, reads=True)
 async def check_record(call: Call, body: Held) -> Checked:
     """Name every difference between a record in Epic and this connection's."""
     return await records.compare(call.connection, body, deps())
 
 
-@operation(bp, "POST", "config/connections/{connection}/records/migration", roles=BOTH)
+@operation(bp, "POST", "config/connections/{connection}/records/migration", roles=BOTH, reads=True)
 async def migrate_records(call: Call, body: Existing) -> Migration:
     """The smallest change that makes records of the public product launch here."""
     return await records.migrate(call.connection, body.records, deps())

@@ -48,7 +48,7 @@ class Sent(Model):
     segments: int
 
 
-@operation(bp, "POST", "config/connections/{connection}/text-previews", roles=ADMINISTRATORS)
+@operation(bp, "POST", "config/connections/{connection}/text-previews", roles=ADMINISTRATORS, reads=True)
 async def preview_text(call: Call, body: Wanted) -> Preview:
     """A text as it would be, with made-up values: its words, segments, encoding, and what to think of."""
     return await trial_texts.shown(call.connection, body.kind, body.language, body.template, deps())

@@ -67,8 +67,22 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Csv:
+    """An answer that is a file to keep."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Operation:
-    """What /openapi.json says of a route. `body`: a model, `bytes` or None; `query`, `gives`: a model or None."""
+    """What /openapi.json says of a route.
+
+    body    a model, `bytes` or None
+    query   a model or None
+    gives   a model, `Csv` or None
+    reads   it may be repeated as it is, and takes no Idempotency-Key
+    """
 
     name: str
     method: Method
@@ -80,6 +94,7 @@ class Operation:
     gives: Any
     status: int
     changes: bool
+    reads: bool
 
 
 #: Every operation of the function groups that were imported.
@@ -94,15 +109,17 @@ def operation(
     roles: tuple[str, ...],
     status: int = 200,
     changes: bool = False,
-) -> Callable[[Callable[..., Awaitable[Model | None]]], Any]:
+    reads: bool = False,
+) -> Callable[[Callable[..., Awaitable[Model | Csv | None]]], Any]:
     """Make a handler a route of the API.
 
     roles     any one of them is enough
     changes   the caller must send If-Match with the `change` they read
+    reads     a POST that may be repeated as it is: no answer of it is kept
     """
 
-    def registered(handler: Callable[..., Awaitable[Model | None]]) -> Any:
-        made = _described(handler, method, path, roles, status, changes=changes)
+    def registered(handler: Callable[..., Awaitable[Model | Csv | None]]) -> Any:
+        made = _described(handler, method, path, roles, status, changes=changes, reads=reads or method != "POST")
         OPERATIONS.append(made)
         return bp.route(path, methods=[method])(answered(_route(handler, made)))
 
@@ -110,7 +127,14 @@ def operation(
 
 
 def _described(
-    handler: Callable[..., Any], method: Method, path: str, roles: tuple[str, ...], status: int, *, changes: bool
+    handler: Callable[..., Any],
+    method: Method,
+    path: str,
+    roles: tuple[str, ...],
+    status: int,
+    *,
+    changes: bool,
+    reads: bool,
 ) -> Operation:
     hints = get_type_hints(handler)
     return Operation(
@@ -124,10 +148,11 @@ def _described(
         gives=None if hints["return"] is type(None) else hints["return"],
         status=status,
         changes=changes,
+        reads=reads,
     )
 
 
-def _route(handler: Callable[..., Awaitable[Model | None]], made: Operation) -> Route:
+def _route(handler: Callable[..., Awaitable[Model | Csv | None]], made: Operation) -> Route:
     async def route(req: func.HttpRequest) -> func.HttpResponse:
         who = await caller(req, *made.roles)
 
@@ -135,7 +160,7 @@ def _route(handler: Callable[..., Awaitable[Model | None]], made: Operation) -> 
             call = Call(who, dict(req.route_params), await _held(req, made, who))
             return _answer(await handler(call, **_taken(made, req)), made)
 
-        if made.method != "POST":
+        if made.reads:
             return await answers()
         return await idempotency.once(req, who, answers, deps())
 
@@ -168,9 +193,12 @@ def _taken(made: Operation, req: func.HttpRequest) -> dict[str, Any]:
     return taken
 
 
-def _answer(gives: Model | None, made: Operation) -> func.HttpResponse:
+def _answer(gives: Model | Csv | None, made: Operation) -> func.HttpResponse:
     if gives is None:
         return func.HttpResponse(status_code=made.status, headers={"Cache-Control": "no-store"})
+    if isinstance(gives, Csv):
+        headers = {"Content-Disposition": f'attachment; filename="{gives.name}"', "Cache-Control": "no-store"}
+        return func.HttpResponse(gives.text, headers=headers, mimetype="text/csv", charset="utf-8")
     body = gives.model_dump(mode="json", by_alias=True)
     change = body.get("change")
     headers = {"Location": f"/{made.path}/{body['id']}"} if made.status == 201 and "{" not in made.path else {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from shared.api import OPERATIONS, Operation
+from shared.api import OPERATIONS, Csv, Operation
 from shared.errors import Code
 
 type Document = dict[str, Any]
@@ -35,7 +35,7 @@ def document(server: str) -> Document:
     used: dict[tuple[Any, JsonSchemaMode], None] = {}
     for one in OPERATIONS:
         used |= {(one.body, "validation"): None} if one.body not in {None, bytes} else {}
-        used |= {(one.gives, "serialization"): None} if one.gives else {}
+        used |= {(one.gives, "serialization"): None} if one.gives not in {None, Csv} else {}
     references, schemas = models_json_schema(list(used), ref_template="#/components/schemas/{model}")
     paths: dict[str, Document] = {}
     for one in OPERATIONS:
@@ -86,15 +86,22 @@ def _parameters(one: Operation) -> list[Document]:
             {"name": name, "in": "query", "required": name in needed, "schema": each}
             for name, each in schema["properties"].items()
         ]
-    return found + [_IF_MATCH] * one.changes + [_IDEMPOTENCY] * (one.method == "POST")
+    return found + [_IF_MATCH] * one.changes + [_IDEMPOTENCY] * (not one.reads)
 
 
 def _responses(one: Operation, references: dict[tuple[Any, JsonSchemaMode], Document]) -> Document:
     refusals = _ALWAYS + _WITH_BODY * (one.body is not None) + _WITH_ETAG * one.changes
-    good = _of("application/json", references[one.gives, "serialization"]) if one.gives else {"description": "Taken."}
-    return {str(one.status): good} | {
+    return {str(one.status): _good(one, references)} | {
         str(status): {"$ref": "#/components/responses/Problem"} for status in sorted(refusals)
     }
+
+
+def _good(one: Operation, references: dict[tuple[Any, JsonSchemaMode], Document]) -> Document:
+    if one.gives is None:
+        return {"description": "Taken."}
+    if one.gives is Csv:
+        return _of("text/csv", {"type": "string"})
+    return _of("application/json", references[one.gives, "serialization"])
 
 
 def _of(kind: str, schema: Document) -> Document:

@@ -61,7 +61,8 @@ function lead(tab, url) {
 /** Ask how far the attempt is until somebody has signed in at Epic, it has ended, or the page is left. */
 async function follow(one, kept, body, card) {
   const found = await look(one, kept);
-  if (found === null) return over(one, body, card);
+  if (found === null) return over(one, body, card, "approval.over");
+  if (found.state === "failed") return over(one, body, card, "approval.failed");
   const waited = body.querySelector(".approval-wait") !== null;
   if (found.state === "signed-in") return welcome(signedIn(one, kept, found, body, card), found, waited, body);
   if (!waited) {
@@ -89,9 +90,10 @@ function welcome(content, found, waited, body) {
   if (waited && document.querySelector("fluent-dialog") === null) body.querySelector("input").focus();
 }
 
-function over(one, body, card) {
+function over(one, body, card, why) {
   sessionStorage.removeItem(key(one));
-  return fill(body, bar("warning", t("approval.over")), invitation(one, body, card));
+  announce(t(why));
+  return fill(body, bar("warning", t(why)), invitation(one, body, card));
 }
 
 function waiting(one, kept, found, body, card) {

@@ -15,9 +15,12 @@ const SHOWN = {
 /** The approver's name says it. */
 const HIDDEN = ["own.approver.oid"];
 
+/** What a person sees of them, in the order of the forms. */
+const seen = (found) => found.filter((one) => !HIDDEN.includes(one.path)).sort((one, other) => orderOf(one.path) - orderOf(other.path));
+
 /** The `waits` or `at_once` of the API as a table. `caption`: what it lists. */
 export function differences(caption, found) {
-  const shown = found.filter((one) => !HIDDEN.includes(one.path)).sort((one, other) => orderOf(one.path) - orderOf(other.path));
+  const shown = seen(found);
   const fresh = shown.every((one) => one.kind === "added");
   const columns = fresh ? ["field", "value"] : ["field", "before", "after"];
   const words = (column) => t(`difference.${column}`);
@@ -30,8 +33,14 @@ export function differences(caption, found) {
       h("td", { "data-label": words(fresh ? "value" : "after"), class: fresh ? null : "changed" }, value(one.path, one.after))))));
 }
 
+/** The same as lines of a list, for a cell of another table. */
+export function lines(found) {
+  const line = (one) => [label(one.path), ": ", one.kind !== "added" && [value(one.path, one.before), " → "], value(one.path, one.after)];
+  return h("ul", { class: "plain-list" }, seen(found).map((one) => h("li", { class: "breakable", "data-path": one.path }, line(one))));
+}
+
 /** How many of them a person sees. */
-export const count = (found) => found.filter((one) => !HIDDEN.includes(one.path)).length;
+export const count = (found) => seen(found).length;
 
 /** What a field is called; for a part of one that has names of its own, the field and the part. */
 export function label(path) {

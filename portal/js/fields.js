@@ -13,7 +13,7 @@ const EPIC = [
   ] },
   { section: "write-back", fields: [
     { path: "write_back.sink", kind: "select", choice: "choice.sink" },
-    { path: "write_back.url", kind: "optional-url", rule: "rule.sink-address", apiPath: "write_back" },
+    { path: "write_back.url", kind: "optional-url", rule: "rule.sink-address" },
     { path: "write_back.authentication", kind: "select", choice: "choice.write-back-authentication" },
   ] },
   { section: "epic-advanced", advanced: true, fields: [
@@ -25,7 +25,7 @@ const EPIC = [
     { path: "write_back.disconnected", kind: "text", rule: "rule.status-code" },
     { path: "write_back.headers", kind: "pairs" },
     { path: "write_back.success_member", kind: "optional-text" },
-    { path: "write_back.success_value", kind: "optional-text" },
+    { path: "write_back.success_value", kind: "optional-text", rule: "rule.success-value" },
     { path: "write_back.retryable_codes", kind: "words" },
     { path: "fhir.version", kind: "optional-text" },
     { path: "fhir.csn_systems", kind: "lines" },
@@ -87,7 +87,6 @@ function complete(field, prefix, side) {
   return {
     ...field,
     path: prefix + field.path,
-    apiPath: field.apiPath && prefix + field.apiPath,
     label: t(name),
     hint: has(`${name}.hint`) ? t(`${name}.hint`) : "",
     known: known("add_connection", `${side}.${field.path}`),

@@ -14,7 +14,7 @@
 //     content.append(form.element);
 //
 // A field: `path` in the object, `kind` (controls.js), `label`, `hint`, `required`, `rule` (key of the words when the
-// API refuses it), `known` (schema.js: default, limits, choices), `apiPath` when the API calls it otherwise.
+// API refuses it), `known` (schema.js: default, limits, choices).
 
 import { Offline, Problem, SignInEnded } from "./api.js";
 import { at, put, same } from "./paths.js";
@@ -57,7 +57,7 @@ export class Form {
 
   /** Put an object into the fields. */
   show(value) {
-    for (const field of this.fields) this.parts.get(field.path).control.set(at(value, field.path) ?? field.known?.default);
+    for (const field of this.fields) this.parts.get(field.path).control.set(stored(value, field));
   }
 
   /** The object as it was read, with what the fields hold. */
@@ -67,7 +67,7 @@ export class Form {
 
   /** The fields that differ from what was read. */
   changed() {
-    return this.fields.filter((field) => !same(this.parts.get(field.path).control.get(), at(this.base, field.path) ?? field.known?.default));
+    return this.fields.filter((field) => !same(this.parts.get(field.path).control.get(), stored(this.base, field)));
   }
 
   typed() {
@@ -84,6 +84,7 @@ export class Form {
     if (!draft) return;
     this.base = draft.base;
     this.change = draft.change;
+    this.show(this.base);
     for (const [path, value] of Object.entries(draft.typed)) this.parts.get(path)?.control.set(value);
     const discard = () => {
       drop(this.order.name);
@@ -139,7 +140,7 @@ export class Form {
   placed(problem) {
     return problem.fields.map((said) => {
       const where = said.split(":")[0];
-      const field = this.fields.find((one) => isAt(where, one.apiPath ?? one.path));
+      const field = this.fields.find((one) => isAt(where, one.path));
       return { path: field?.path, words: field?.rule ? t(field.rule) : t("rule.refused") };
     });
   }
@@ -162,6 +163,12 @@ export class Form {
     this.summary.hidden = true;
     for (const one of this.parts.values()) one.complain("");
   }
+}
+
+/** What an object holds of a field. Nothing said means the default; null was chosen. */
+function stored(value, field) {
+  const found = at(value, field.path);
+  return found === undefined ? field.known?.default : found;
 }
 
 const empty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);

@@ -27,7 +27,7 @@ export function previewed(form, id, side) {
 }
 
 /** What differs; null while it cannot be said, as when a value is not allowed: saving says which. */
-const ask = (id, edited) => post(`/config/connections/${encodeURIComponent(id)}/difference`, edited, { key: undefined }).catch(() => null);
+const ask = (id, edited) => post(`/config/connections/${encodeURIComponent(id)}/difference`, edited).catch(() => null);
 
 function parts(found) {
   const shown = [["preview.waits", found.waits], ["preview.at-once", found.at_once]].filter(([, some]) => count(some));

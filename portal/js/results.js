@@ -73,6 +73,19 @@ export function fail(failure, what = "") {
   return tell("error", words(failure, what));
 }
 
+/** The same thing for several, one after the other, whatever becomes of each: those that failed, and why. */
+export async function eachOf(several, work, why = words) {
+  const refused = [];
+  for (const one of several) {
+    try {
+      await work(one);
+    } catch (failure) {
+      refused.push({ one, why: why(failure) });
+    }
+  }
+  return refused;
+}
+
 /** Do something for a button: it is busy meanwhile, and failures are shown. Gives what the work gives, else undefined. */
 export async function doing(button, work, what = "") {
   if (button.getAttribute("aria-busy") === "true") return undefined;

@@ -31,6 +31,12 @@ export function layOut(known) {
   return page;
 }
 
+/** Who clicks elsewhere is done with the card of the account. */
+document.addEventListener("click", (event) => {
+  const card = document.querySelector(".account[open]");
+  if (card && !card.contains(event.target)) card.removeAttribute("open");
+});
+
 /** Mark the entry of the page that is shown, and close the list on a phone. */
 export function mark(page) {
   here = page.nav;
@@ -123,9 +129,14 @@ export function colours() {
 }
 
 function account(person) {
+  const left = (event) => event.relatedTarget && !event.currentTarget.contains(event.relatedTarget);
   return h(
     "details",
-    { class: "account", onkeydown: (event) => event.key === "Escape" && event.currentTarget.removeAttribute("open") },
+    {
+      class: "account",
+      onkeydown: (event) => event.key === "Escape" && event.currentTarget.removeAttribute("open"),
+      onfocusout: (event) => left(event) && event.currentTarget.removeAttribute("open"),
+    },
     h(
       "summary",
       {},

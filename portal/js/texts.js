@@ -43,8 +43,10 @@ export function rich(key, nodes) {
     .map((part, index) => (index % 2 ? nodes[part] : part));
 }
 
-/** A moment as people here write it. `iso`: as the API gives it. */
-export const moment = (iso) => new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+const MOMENT = { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" };
+
+/** A moment as people here write it, in the browser's time zone, which it names. `iso`: as the API gives it. */
+export const moment = (iso) => new Intl.DateTimeFormat(language, MOMENT).format(new Date(iso));
 
 /** A day. */
 export const day = (iso) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(iso));

@@ -50,7 +50,7 @@ class Due:
 def planned(appointment: Appointment, sms: SmsSetup, now: datetime) -> Iterator[Due]:
     """Everything that falls due for an appointment as it stands. A reminder whose time has passed is not made up."""
     facts = appointment.facts
-    if facts.phone and (erase := phone_due(appointment)):
+    if (facts.phone or facts.provider) and (erase := phone_due(appointment)):
         yield _due(appointment, "erase-phone", erase, erase + timedelta(days=7))
     if appointment.csn and (last := time_over(appointment)):
         yield _due(appointment, "erase-visit", last + ERASE_AT_LATEST, last + ERASE_AT_LATEST + timedelta(days=7))

@@ -20,6 +20,7 @@ from shared.domain.model import Model
 REMEMBERED = 20
 #: Phone numbers stay until the last text can no longer be sent (architecture, rule 5).
 PHONE_STAYS = timedelta(hours=1)
+_GONE: dict[str, None] = {"phone": None, "provider": None}
 #: A visit does not change more often within an hour; a feed that does is broken, and its patient is left alone.
 MOST_CONFIRMED = 5
 
@@ -45,6 +46,9 @@ class Facts(Model):
     phone_note: str = "none"
     language: str | None = None
     department: str | None = None
+    department_name: str | None = None
+    provider: str | None = None
+    visit_type: str | None = None
     video: bool = True
 
 
@@ -136,7 +140,14 @@ def _stated(event: SchedulingEvent) -> dict[str, Any]:
         facts |= {"start": event.start, "end": event.end}
     if event.phone_said is not Said.ABSENT:
         facts |= {"phone": event.phone, "phone_note": str(event.phone_note)}
-    optional = {"language": event.language, "department": event.department, "video": event.video}
+    optional = {
+        "language": event.language,
+        "department": event.department,
+        "department_name": event.department_name,
+        "provider": event.provider,
+        "visit_type": next(iter(event.visit_types), None),
+        "video": event.video,
+    }
     return facts | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -205,11 +216,11 @@ def phone_due(appointment: Appointment) -> datetime | None:
 
 
 def without_phone(appointment: Appointment) -> Appointment:
-    """The appointment with its phone number erased everywhere, also in what is remembered."""
+    """The appointment without phone number and provider's name, also in what is remembered: no text needs them."""
     return appointment.model_copy(
         update={
-            "facts": appointment.facts.model_copy(update={"phone": None}),
-            "base": appointment.base.model_copy(update={"phone": None}),
+            "facts": appointment.facts.model_copy(update=_GONE),
+            "base": appointment.base.model_copy(update=_GONE),
             "history": tuple(_hushed(event) for event in appointment.history),
         }
     )
@@ -228,8 +239,7 @@ def without_ids(appointment: Appointment) -> Appointment:
 
 
 def _hushed(event: Heard) -> Heard:
-    facts = {name: None if name == "phone" else value for name, value in event.facts.items()}
-    return event.model_copy(update={"facts": facts})
+    return event.model_copy(update={"facts": {name: _GONE.get(name, value) for name, value in event.facts.items()}})
 
 
 def _fold(facts: Facts, version: int, events: Sequence[Heard]) -> tuple[Facts, int, Heard | None]:

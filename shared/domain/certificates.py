@@ -19,11 +19,13 @@ from shared.errors import Code, Refused
 
 _WEAKEST_RSA = 2048
 _WEAKEST_EC = 256
+#: Tags of DER (X.690).
+_SEQUENCE, _INTEGER = b"\x30", b"\x02"
 
 
 def uploaded(cer: bytes, now: datetime) -> EngineCertificate:
     """The pin of an uploaded `.cer` (PEM, Base64 or DER); refuses private keys, weak and expired ones."""
-    if b"PRIVATE KEY" in cer:
+    if b"PRIVATE KEY" in cer or _is_private(cer):
         raise Refused(Code.VALUE_REFUSED, "certificate: holds a private key")
     try:
         certificate = _load(cer)
@@ -81,9 +83,21 @@ def _load(raw: bytes) -> x509.Certificate:
 def _parsed(raw: bytes) -> x509.Certificate:
     if b"BEGIN CERTIFICATE" in raw:
         return x509.load_pem_x509_certificate(raw)
-    if raw[:1] == b"\x30":
-        return x509.load_der_x509_certificate(raw)
-    return x509.load_der_x509_certificate(base64.b64decode(b"".join(raw.split()), validate=True))
+    return x509.load_der_x509_certificate(_der(raw))
+
+
+def _der(raw: bytes) -> bytes:
+    return raw if raw[:1] == _SEQUENCE else base64.b64decode(b"".join(raw.split()), validate=True)
+
+
+def _is_private(cer: bytes) -> bool:
+    """PKCS#8, PKCS#1, SEC1 and PKCS#12 begin with a version, a number; a certificate begins with a structure."""
+    try:
+        der = _der(cer)
+    except ValueError:
+        return False
+    lengths = der[1] & 0x7F if len(der) > 1 and der[1] & 0x80 else 0
+    return der[:1] == _SEQUENCE and der[2 + lengths : 3 + lengths] == _INTEGER
 
 
 def _strong(certificate: x509.Certificate) -> bool:

@@ -24,7 +24,7 @@ from shared.domain.connection import (
     SecretSet,
     SmsSetup,
 )
-from shared.domain.templates import telling
+from shared.domain.templates import TELLING, telling
 from shared.errors import Code, Refused
 
 _ID = re.compile(r"[0-9a-f]{32}-[a-z2-7]{8}")
@@ -66,10 +66,26 @@ def tenant_of(connection_id: str) -> UUID:
     return UUID(connection_id[:32])
 
 
+_SPOKEN = {name: name.replace("_", " ") for name in TELLING}
+
+
 def check_texts(sms: SmsSetup, prefix: str = "") -> None:
     """A template that tells what a visit is about needs the switch that allows it."""
-    if not sms.may_name_department and (paths := [f"{prefix}sms.texts.{path}" for path in telling(sms.texts)]):
-        raise Refused(Code.VALUE_REFUSED, *(f"{path}: names the department, which is not allowed" for path in paths))
+    untold = [(path, name) for path, name in telling(sms.texts) if name not in sms.may_name]
+    if untold:
+        raise Refused(
+            Code.VALUE_REFUSED,
+            *(f"{prefix}sms.texts.{path}: names the {_SPOKEN[name]}, which is not allowed" for path, name in untold),
+        )
+
+
+def check_apps(epic: EpicSide, prefix: str = "") -> None:
+    """Epic's apps differ by user type, so patients, providers and the backend have one each."""
+    apps = ("provider_client_id", "patient_client_id", "backend_client_id")
+    ids = [getattr(epic, app) for app in apps]
+    twice = [app for index, app in enumerate(apps) if ids[index] in ids[:index]]
+    if twice:
+        raise Refused(Code.VALUE_REFUSED, *(f"{prefix}{app}: is another app's as well" for app in twice))
 
 
 def drafted(organisation: Organisation, environment: Environment, epic: EpicSide, own: OwnSide) -> Connection:
@@ -182,9 +198,8 @@ def warnings(connection: Connection) -> list[str]:
             found.append(f"{name}: launches go without PKCE, which Epic knows since August 2019")
         if side and side.authentication == "client_secret":
             found.append(f"{name}: the apps prove themselves by a secret; a signed assertion is safer")
-    if connection.own.sms.may_name_department:
-        found.append("texts: may name the department: whoever sees the phone learns what the visit is about")
-    return found
+    telling_of = "texts: may name the {}: whoever sees the phone learns what the visit is about"
+    return [*found, *(telling_of.format(_SPOKEN[name]) for name in connection.own.sms.may_name)]
 
 
 def _moved(connection: Connection, before: set[PendingState], after: PendingState) -> Pending:

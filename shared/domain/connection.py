@@ -6,12 +6,12 @@ named approver has approved it. `OwnSide` is the hospital's own business and app
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from shared.domain import phone
 from shared.domain.advanced import CommandCode, FhirSetup, Headers, MeetingKey, Mnemonics, RecordRows, TypeCode
@@ -19,7 +19,7 @@ from shared.domain.hl7v2.event import Action
 from shared.domain.hl7v2.settings import FieldMap, IdField, MediaType, StatusField, Trigger
 from shared.domain.model import Model
 from shared.domain.quiet import QuietHours
-from shared.domain.templates import LanguageTag, TextTemplates
+from shared.domain.templates import TELLING, LanguageTag, TextTemplates
 from shared.errors import Code, Refused
 
 Environment = Literal["test", "production"]
@@ -81,7 +81,7 @@ class WriteBack(Model):
         default="set-external-connection-status",
         description="Whom presence is told to: Epic's SetExternalConnectionStatus, or nobody but our own audit.",
     )
-    url: Https | None = Field(default=None, description="The call's whole address at this Epic.")
+    url: Https | None = Field(default=None, validate_default=True, description="The call's whole address at this Epic.")
     authentication: Literal["bearer", "basic"] = Field(
         default="bearer", description="Proof of who calls: the backend app's token, or an Epic account by Basic."
     )
@@ -104,6 +104,7 @@ class WriteBack(Model):
     )
     success_value: str | None = Field(
         default=None,
+        validate_default=True,
         max_length=100,
         description="What that member says then, as text (`true`, `0`, `OK`); all else is alarmed and tried again.",
     )
@@ -114,13 +115,19 @@ class WriteBack(Model):
         "is given up. Any other code is for good.",
     )
 
-    @model_validator(mode="after")
-    def _address(self) -> Self:
-        if self.sink != "log-only" and self.url is None:
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str | None, fields: ValidationInfo) -> str | None:
+        if url is None and fields.data.get("sink") != "log-only":
             raise ValueError("the sink needs an address")
-        if (self.success_member is None) != (self.success_value is None):
+        return url
+
+    @field_validator("success_value")
+    @classmethod
+    def _told(cls, value: str | None, fields: ValidationInfo) -> str | None:
+        if (value is None) != (fields.data.get("success_member") is None):
             raise ValueError("success is told by a member and its value, or by neither")
-        return self
+        return value
 
 
 class EpicSide(Model):
@@ -231,11 +238,25 @@ class SmsSetup(Model):
         default=False,
         description="Templates may have {department}: whoever sees the phone then learns what the visit is about.",
     )
+    may_name_provider: bool = Field(
+        default=False,
+        description="Templates may have {provider}: the name in AIP-3 or PV1-7. Only then is it kept, encrypted, until "
+        "the last text can be sent.",
+    )
+    may_name_visit_type: bool = Field(
+        default=False,
+        description="Templates may have {visit_type}: the one of hl7.video_visit_types that the message names.",
+    )
     quiet_hours: QuietHours | None = Field(
         default=None,
         description="Confirmations and reminders that fall into these hours wait for their end, unless the visit is "
         "too near; cancellations never wait. Empty: texts go out at any hour.",
     )
+
+    @property
+    def may_name(self) -> tuple[str, ...]:
+        """What templates may tell of the visit."""
+        return tuple(name for name in TELLING if getattr(self, f"may_name_{name}"))
 
     @property
     def consented(self) -> bool:
@@ -339,6 +360,7 @@ class OwnSide(Model):
             status_actions=hl7.status_actions,
             triggers=frozenset(hl7.events),
             content_types=frozenset(hl7.content_types),
+            provider_name=self.sms.may_name_provider,
         )
 
 

@@ -47,11 +47,10 @@ def waiting(connection: Connection, epic: EpicSide | None = None) -> tuple[Diffe
     return between("epic", connection.active, wanted) if wanted else ()
 
 
-def changed(before: Connection | None, after: Connection) -> tuple[str, ...]:
-    """The paths that one change of a connection touched, whichever side and whether it waits or serves."""
+def changed(before: Connection | None, after: Connection) -> tuple[Difference, ...]:
+    """What one change of a connection touched, whichever side and whether it waits or serves."""
     old, new = (_latest(one) if one else None for one in (before, after))
-    found = between("epic", old, new) + between("own", before.own if before else None, after.own)
-    return tuple(difference.path for difference in found)
+    return between("epic", old, new) + between("own", before.own if before else None, after.own)
 
 
 def _latest(connection: Connection) -> EpicSide | None:

@@ -7,15 +7,15 @@ from typing import Literal
 from shared.domain.model import Model
 from shared.domain.permission import Occasion
 from shared.domain.segments import Encoding, counted
-from shared.domain.templates import TELLING, placeholders
+from shared.domain.templates import placeholders
 from shared.domain.wording import LONGEST, Said, Wording, words
 
 #: long: carriers may split or drop it; letters: a letter outside GSM-7 makes it cost twice as much or more; nameless:
-#: nobody sees whom it is from; no-time: it does not say when; department: it tells what the visit is about.
-TextWarning = Literal["long", "letters", "nameless", "no-time", "department"]
+#: nobody sees whom it is from; no-time: it does not say when; the others: it tells what the visit is about.
+TextWarning = Literal["long", "letters", "nameless", "no-time", "department", "provider", "visit_type"]
+_TELLING: tuple[TextWarning, ...] = ("department", "provider", "visit_type")
 #: As long as a real one.
 TOKEN = "example-example-example"[:22]
-DEPARTMENT = "Cardiology"
 
 
 class Preview(Model):
@@ -39,7 +39,8 @@ def sample(occasion: Occasion, organisation: str, zone: str, language: str, addr
     """A visit in three days. `address`: of this connector, for a link as long as a real one."""
     start = datetime.combine(now.date() + timedelta(days=3), time(20, 30), UTC)
     link = f"{address}/j?t={TOKEN}"
-    return Wording(occasion, organisation, start, zone, language, link, first=occasion == "booked")
+    told = {"department": "Cardiology", "provider": "Dr. Tina Best", "visit_type": "Video visit"}
+    return Wording(occasion, organisation, start, zone, language, link, first=occasion == "booked", **told)
 
 
 def preview(wording: Wording, said: Said, *, own: bool) -> Preview:
@@ -68,5 +69,4 @@ def _warnings(said: Said, characters: int, outside: str) -> Iterator[TextWarning
         yield "nameless"
     if not {"day", "time"} <= names:
         yield "no-time"
-    if names & set(TELLING):
-        yield "department"
+    yield from (name for name in _TELLING if name in names)

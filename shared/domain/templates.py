@@ -1,7 +1,6 @@
 """Texts as an organisation writes them: words with placeholders in braces, for each kind and language (F5.15).
 
-A placeholder is there only if the connector has its value. There is none for a patient's name, and none for provider
-and visit type: no row keeps them.
+A placeholder is there only if the connector has its value. There is none for a patient's name.
 """
 
 import re
@@ -15,8 +14,8 @@ from shared.domain.model import Model
 
 #: Always allowed.
 PLACEHOLDERS = ("organisation", "day", "time", "link")
-#: Allowed only by a switch: whoever sees the phone learns from it what the visit is about.
-TELLING = ("department",)
+#: Allowed only by a switch each: whoever sees the phone learns from it what the visit is about.
+TELLING = ("department", "provider", "visit_type")
 LONGEST_TEMPLATE = 600
 
 #: What word processors put before a French colon would make a text cost twice as much.
@@ -68,9 +67,10 @@ class TextTemplates(Model):
     reminder: Linked | None = Field(default=None, description="Text that reminds of a visit.")
 
 
-def telling(texts: Mapping[str, TextTemplates]) -> Iterator[str]:
-    """Paths of the templates that need the switch, such as `en.booked`."""
+def telling(texts: Mapping[str, TextTemplates]) -> Iterator[tuple[str, str]]:
+    """Paths of the templates that need a switch, such as `en.booked`, and what they name."""
     for language, of_language in texts.items():
         for kind, template in of_language.model_dump(exclude_none=True).items():
-            if placeholders(template) & set(TELLING):
-                yield f"{language}.{kind}"
+            for name in TELLING:
+                if name in placeholders(template):
+                    yield f"{language}.{kind}", name

@@ -132,6 +132,8 @@ class Wording:
     link: str | None
     first: bool
     department: str | None = None
+    provider: str | None = None
+    visit_type: str | None = None
 
 
 def chosen(wording: Wording, own: Mapping[str, TextTemplates]) -> Said:
@@ -177,6 +179,8 @@ def _values(wording: Wording, language: _Language) -> dict[str, str | None]:
         "time": local.strftime(language.clock),
         "link": wording.link,
         "department": wording.department,
+        "provider": wording.provider,
+        "visit_type": wording.visit_type,
     }
 
 

@@ -88,15 +88,15 @@ class Parked:
 def at_rest(message: Message, now: datetime) -> tuple[Message, datetime]:
     """A given-up message as it may rest, and until when (architecture, rule 5).
 
-    A phone number leaves as soon as no text can be sent any more; the rest of what patients own after 72 hours.
+    Phone and provider leave as soon as no text can be sent any more; the rest of what patients own after 72 hours.
     """
     if message.queue not in _PATIENTS:
         return message, now + KEPT
     until = now + ERASE_AT_LATEST
-    if not isinstance(message, SchedulingMessage) or message.event.phone is None:
+    if not isinstance(message, SchedulingMessage) or not (message.event.phone or message.event.provider):
         return message, until
     event = message.event
     phone_until = (event.start or now) + PHONE_STAYS if event.action in _TEXTED else now
     if phone_until > now:
         return message, min(until, phone_until)
-    return message.model_copy(update={"event": replace(event, phone=None)}), until
+    return message.model_copy(update={"event": replace(event, phone=None, provider=None)}), until

@@ -23,7 +23,7 @@ from shared.clients.oauth import pkce
 from shared.clock import Clock
 from shared.domain import configuration
 from shared.domain.connection import Connection, EpicSide
-from shared.errors import Code, Refused
+from shared.errors import Code, Later, Refused
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.tables import Conflict, Row
@@ -76,7 +76,8 @@ class Confirmed:
 class Progress:
     """An attempt as its approver may see it, for as long as it lasts. `user`: who signed in at Epic, once somebody has.
 
-    state   waiting for Epic's sign-in, redeeming what it brought, or signed-in: the code can be entered
+    state   waiting for Epic's sign-in, redeeming what it brought, failed: only a new attempt helps, or signed-in: the
+            code can be entered
     """
 
     state: str
@@ -90,6 +91,7 @@ async def begin(connection: Connection, who: Caller, deps: Deps) -> Attempt:
     """Open an attempt for the revision that waits."""
     pending = _waiting(connection, who)
     await _entitled(connection, deps)
+    await deps.credential(connection, pending, pending.provider_client_id)  # a secret that is missing shows here
     endpoints = await deps.epic.discover(pending.fhir_base_url, pending.provider_client_id)
     attempt, secret = secrets.token_urlsafe(12), secrets.token_urlsafe(24)
     proof = pkce()
@@ -128,6 +130,14 @@ async def arrive(state: str, code: str, deps: Deps) -> Confirmed:
         await deps.lookups.save(row)
     except Conflict:  # the same redirect twice at once
         raise Refused(Code.LAUNCH_REPLAYED) from None
+    try:
+        return await _redeemed(row, state, code, deps)
+    except (Refused, Later):  # Epic's code is spent: only a new attempt helps, and the approver's page says so
+        await _ended(state, {"state": "failed"}, deps)
+        raise
+
+
+async def _redeemed(row: Row, state: str, code: str, deps: Deps) -> Confirmed:
     connection, _ = await deps.connections.find(row["target"])
     if connection.pending is None or connection.change != row["change"]:
         raise Refused(Code.WRONG_STATE, "pending")
@@ -145,7 +155,9 @@ async def arrive(state: str, code: str, deps: Deps) -> Confirmed:
         raise Refused(Code.SIGN_IN_REFUSED)
     organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
     user = _name(tokens.id)
-    return Confirmed(user, organisation.name, epic.fhir_base_url, await _answered(state, user, deps))
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(8))
+    await _ended(state, {"state": "signed-in", "code_sealed": letters, "user_sealed": user}, deps)
+    return Confirmed(user, organisation.name, epic.fhir_base_url, f"{letters[:4]}-{letters[4:]}")
 
 
 async def progress(connection: Connection, attempt: str, who: Caller, deps: Deps) -> Progress:
@@ -215,13 +227,12 @@ async def _attempt_of(state: str, deps: Deps) -> Row:
     return row
 
 
-async def _answered(state: str, user: str, deps: Deps) -> str:
+async def _ended(state: str, what: Row, deps: Deps) -> None:
+    """Keep what came of the redirect."""
     row = await deps.lookups.find(Kind.APPROVAL, state.partition(".")[0])
     if row is None:
         raise Refused(Code.LAUNCH_STALE)
-    code = "".join(secrets.choice(_LETTERS) for _ in range(8))
-    await deps.lookups.save(row | {"state": "signed-in", "code_sealed": code, "user_sealed": user})
-    return f"{code[:4]}-{code[4:]}"
+    await deps.lookups.save(row | what)
 
 
 def _name(who: IdToken) -> str:

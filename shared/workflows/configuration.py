@@ -70,22 +70,28 @@ async def draft(
     Certificates have their own door; none comes in with the draft.
     """
     organisation = await deps.connections.organisation(UUID(who.tenant), organisation_id)
+    configuration.check_apps(epic, "epic.")
     configuration.check_texts(own.sms, "own.")
     await numbers.check_link(organisation.tenant, own.sms.number, deps)
     unpinned = own.model_copy(update={"certificates": ()})
     connection = configuration.drafted(organisation, environment, epic, unpinned)
-    await fhir_bases.claim(connection, epic.fhir_base_url, deps)
-    await _save(connection, None, "drafted", who, deps)
+    try:
+        await fhir_bases.claim(connection, epic, deps)
+        await _save(connection, None, "drafted", who, deps)
+    except Refused:
+        await fhir_bases.free(connection, None, deps)
+        raise
     return connection
 
 
 async def propose(connection: Connection, etag: str, epic: EpicSide, who: Caller, deps: Deps) -> Connection:
     """Ask Epic's side to become something else; what serves goes on serving."""
-    await fhir_bases.claim(connection, epic.fhir_base_url, deps)
+    configuration.check_apps(epic)
     changed = configuration.proposed(connection, epic)
     try:
+        await fhir_bases.claim(connection, epic, deps)
         await _save(changed, etag, "proposed", who, deps)
-    except Refused:  # somebody else was faster: what only this proposal claimed is free again
+    except Refused:  # as when somebody else was faster: what only this proposal claimed is free again
         await fhir_bases.free(changed, await _current(connection, deps), deps)
         raise
     await fhir_bases.free(connection, changed, deps)
@@ -114,6 +120,8 @@ async def remove(connection: Connection, etag: str, who: Caller, deps: Deps) -> 
     Its history stays, and so does what it did, until its time is over. Work that is still planned for it finds no
     connection and ends.
     """
+    if (await deps.connections.find(connection.id))[1] != etag:
+        raise Refused(Code.CHANGED_MEANWHILE)
     await deps.people.forget_all(connection.id)
     await deps.connections.remove(configuration.ended(connection), etag, who=who.user, at=deps.clock.now())
     await fhir_bases.free(connection, None, deps)

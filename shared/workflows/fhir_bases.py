@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from shared.clock import Clock
-from shared.domain.connection import Connection
+from shared.domain.connection import Connection, EpicSide
 from shared.domain.onboarding import SharedBase
 from shared.errors import Code, Refused
 from shared.storage.connections import Connections
@@ -32,20 +32,29 @@ class Deps(Protocol):
     def clock(self) -> Clock: ...
 
 
-async def claim(connection: Connection, base: str, deps: Deps) -> None:
-    """Make a base URL this connection's, before the connection's row says so. Refuses one that is another's."""
-    name, now = await _name(connection, base, deps), deps.clock.now()
+async def claim(connection: Connection, side: EpicSide, deps: Deps) -> None:
+    """Make a side's base URL, and what else it takes as `iss`, this connection's before the connection's row says so.
+
+    Refuses what is another's: launches of one Epic never reach two connections, nor two environments.
+    """
+    await _claim(connection, side.fhir_base_url, "fhir_base_url", deps)
+    for alias in side.accepted_iss:
+        await _claim(connection, alias, "accepted_iss", deps)
+
+
+async def _claim(connection: Connection, base: str, field: str, deps: Deps) -> None:
+    name, now = await _name(connection, base, field, deps), deps.clock.now()
     if await deps.lookups.claim(Kind.FHIR_BASE, name, connection.id, at=now):
         return
     row = await deps.lookups.find(Kind.FHIR_BASE, name)
     if row and row["target"] == connection.id:
         return
     if row is None or not await _abandoned(row, spelling(base), now, deps):
-        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
+        raise Refused(Code.FHIR_BASE_TAKEN, field)
     try:
         await deps.lookups.save(row | {"target": connection.id, "at": now})
     except Conflict:
-        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url") from None
+        raise Refused(Code.FHIR_BASE_TAKEN, field) from None
 
 
 async def free(before: Connection, after: Connection | None, deps: Deps) -> None:
@@ -86,7 +95,7 @@ async def shared(deps: Deps) -> list[SharedBase]:
     return [_shared(row) for row in await deps.lookups.all(Kind.SHARED_BASE)]
 
 
-async def _name(connection: Connection, base: str, deps: Deps) -> str:
+async def _name(connection: Connection, base: str, field: str, deps: Deps) -> str:
     """Under this name the claim stands: a child's beside its parent's."""
     name = spelling(base)
     row = await deps.lookups.find(Kind.SHARED_BASE, name)
@@ -94,7 +103,7 @@ async def _name(connection: Connection, base: str, deps: Deps) -> str:
         return name
     allowed = _shared(row)
     if not allowed.admits(connection):
-        raise Refused(Code.FHIR_BASE_TAKEN, "fhir_base_url")
+        raise Refused(Code.FHIR_BASE_TAKEN, field)
     return name if connection.tenant == allowed.parent else _childs(connection.tenant, name)
 
 
@@ -123,6 +132,6 @@ async def _abandoned(row: Row, base: str, now: datetime, deps: Deps) -> bool:
 
 
 def named(connection: Connection) -> set[str]:
-    """The base URLs that a connection names, serving or waiting, in the one spelling."""
+    """The base URLs and other issuers that a connection names, serving or waiting, in the one spelling."""
     sides = (connection.active, connection.pending and connection.pending.epic)
-    return {spelling(side.fhir_base_url) for side in sides if side}
+    return {spelling(issuer) for side in sides if side for issuer in side.issuers}

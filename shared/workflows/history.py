@@ -7,6 +7,7 @@ from uuid import UUID
 from shared.clients.entra import Caller
 from shared.domain import difference
 from shared.domain.connection import Connection
+from shared.domain.difference import Difference
 from shared.storage.connections import Connections
 from shared.storage.tables import Row
 
@@ -20,14 +21,14 @@ class Deps(Protocol):
 
 @dataclass(frozen=True)
 class Change:
-    """One entry of the history. `paths`: the fields it touched; `at`: ISO 8601, UTC."""
+    """One entry of the history. `differences`: the fields it touched; `at`: ISO 8601, UTC."""
 
     connection: str
     change: int
     who: str
     did: str
     at: str
-    paths: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Entry:
         """Who did what to which fields."""
         row, after = self.row, Connection.model_validate_json(self.row["settings"])
         before = Connection.model_validate_json(self.before["settings"]) if self.before else None
-        paths = difference.changed(before, after) if row["did"] != "removed" else ()
-        return Change(after.id, after.change, row["who"], row["did"], row["at"].isoformat(), paths)
+        touched = difference.changed(before, after) if row["did"] != "removed" else ()
+        return Change(after.id, after.change, row["who"], row["did"], row["at"].isoformat(), touched)
 
 
 async def of_connection(connection: Connection, deps: Deps) -> list[Entry]:

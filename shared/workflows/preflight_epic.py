@@ -70,6 +70,12 @@ class Run:
         """The revision is the one that serves, so it may be shown what was given for it."""
         return self.side == self.connection.active
 
+    @property
+    def proven(self) -> bool:
+        """The approver has signed in to this Epic for this backend app; before that it may be anybody's."""
+        active = self.connection.active
+        return active is not None and _backend_of(active) == _backend_of(self.side)
+
 
 async def links(connection: Connection, side: EpicSide, deps: Deps) -> list[Link]:
     """All of them; what needs a link that failed is left out."""
@@ -86,6 +92,8 @@ async def links(connection: Connection, side: EpicSide, deps: Deps) -> list[Link
 
 async def _backend(run: Run, *, missing: bool) -> list[Link]:
     clock = run.deps.clock
+    if not run.proven:
+        return _without("serving")
     if missing and run.side.authentication == "private_key_jwt":
         return _without("keys")
     token = await linked("backend-token", lambda: _token(run), clock)
@@ -103,8 +111,12 @@ async def _own_account(run: Run) -> list[Link]:
     return [left_out("write-back", "backend-token")]
 
 
-def _without(needs: Literal["discovery", "keys"]) -> list[Link]:
+def _without(needs: Literal["discovery", "keys", "serving"]) -> list[Link]:
     return [left_out("backend-token", needs), left_out("fhir-read", needs), left_out("write-back", needs)]
+
+
+def _backend_of(side: EpicSide) -> tuple[str, str]:
+    return side.fhir_base_url, side.backend_client_id
 
 
 async def _discovery(run: Run) -> Finding:

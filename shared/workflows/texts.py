@@ -225,7 +225,7 @@ async def _go(order: TextOrder, scene: Scene, deps: Deps) -> bool:
 
 
 async def _wording(text: Text, scene: Scene, deps: Deps) -> Wording:
-    connection, appointment = scene.connection, scene.appointment
+    connection, appointment, facts = scene.connection, scene.appointment, scene.appointment.facts
     organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
     token = appointment.join_token
     return Wording(
@@ -233,10 +233,12 @@ async def _wording(text: Text, scene: Scene, deps: Deps) -> Wording:
         organisation=organisation.name,
         start=text.start or scene.now,
         zone=connection.own.time_zone,
-        language=appointment.facts.language,
+        language=facts.language,
         link=f"{deps.settings.public_url}/j?t={token}" if token else None,
         first=text.first,
-        department=appointment.facts.department,
+        department=facts.department_name or facts.department,
+        provider=facts.provider,
+        visit_type=facts.visit_type,
     )
 
 
@@ -306,14 +308,8 @@ async def _leave(order: TextOrder, text: Text, row: Row | None, deps: Deps) -> N
 
 
 async def _change(order: TextOrder, change: Callable[[Text], Text], deps: Deps) -> Text:
-    async def attempt() -> Text:
-        text, row = await _find(order, deps)
-        changed = change(text)
-        if changed != text:
-            await deps.texts.save(partition(order.connection, order.day), order.message_id, changed, row)
-        return changed
-
-    return await settled(attempt)
+    new = texts.ordered(order.appointment, order)
+    return await deps.texts.change(partition(order.connection, order.day), order.message_id, new, change)
 
 
 def _log(order: TextOrder, text: Text, code: str = "") -> None:

@@ -208,8 +208,7 @@ def _e164(number: str, connection: Connection) -> str:
 async def _sample(connection: Connection, occasion: Occasion, language: str, now: datetime, deps: Deps) -> Wording:
     organisation = await deps.connections.organisation(connection.tenant, connection.organisation)
     zone, address = connection.own.time_zone, deps.settings.public_url
-    made = preview.sample(occasion, organisation.name, zone, language, address, now)
-    return replace(made, department=preview.DEPARTMENT)
+    return preview.sample(occasion, organisation.name, zone, language, address, now)
 
 
 async def _wanted(order: TrialText, connection: Connection, deps: Deps) -> Wording:

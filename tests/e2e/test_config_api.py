@@ -432,9 +432,13 @@ async def test_discovery_that_redirects_is_not_followed(draft: Scene):
     refused(await change(draft, "adam", "POST", "/validation"), 422, "fhir-base-invalid")
 
 
+APART = {"provider": "backend", "backend": "provider"}
+
+
 async def test_an_epic_that_is_away_is_no_fault_of_the_settings(draft: Scene):
     """The answer is kept an hour per client, so a client that nobody asked for yet."""
-    fresh = epic_side(draft) | {"provider_client_id": world.EPIC_APPS["test", "backend"]}
+    swapped = {f"{app}_client_id": world.EPIC_APPS["test", other] for app, other in APART.items()}
+    fresh = epic_side(draft) | swapped
     assert (await change(draft, "adam", "PUT", "/epic", fresh)).status == 200
     await draft.fault("epic", route="GET", do="status", status=503)
     refused(await change(draft, "adam", "POST", "/validation"), 503, "busy")

@@ -131,6 +131,14 @@ def elsewhere(scene: Scene) -> str:
     return scene.plan.urls["graph"].removeprefix("https://")
 
 
+async def test_before_the_first_approval_nobodys_backend_app_is_used(draft: Scene):
+    """Anybody may draft an Epic and a client id that are not theirs: only the approver's sign-in there proves them."""
+    asked = [len(await draft.seen("epic", kind)) for kind in ("token", "write-back")]
+    answer = await preflight(draft)
+    assert answer.status == 200, answer.body
+    assert [len(await draft.seen("epic", kind)) for kind in ("token", "write-back")] == asked
+
+
 async def test_another_tenant_checks_nothing_of_this_one(hospital: Scene):
     assert (await preflight(hospital, "mallory")).status == 404
     path = f"/config/connections/{hospital.facts['connection']}/launch-tests"
@@ -635,6 +643,8 @@ async def test_a_fault_turns_its_own_hop_red(hospital: Scene, one: Fault):
 async def test_a_draft_can_be_checked_and_a_launch_of_it_is_refused(draft: Scene):
     answer = await preflight(draft)
     assert answer.body["revision"] == "pending"
-    assert ("serving", "serving-not-approved") in {(link["id"], link["finding"]) for link in answer.body["links"]}
+    found = {link["id"]: link["finding"] for link in answer.body["links"]}
+    assert found["serving"] == "serving-not-approved"
+    assert {found[link] for link in ("backend-token", "fhir-read", "write-back")} == {"needs"}
     launched = await launch_test(draft, "provider")
     assert launched.body["hops"][0]["finding"] == "launch-refused"

@@ -171,7 +171,10 @@ async def test_history_of_the_tenant_is_newest_first_and_paged(draft: Scene):
     await waits(draft)
     first = (await call(draft, "ana", "GET", "/config/history?limit=2")).body
     assert [one["did"] for one in first["items"]] == ["validated", "own side changed"]
-    assert (first["items"][1]["who"], first["items"][1]["paths"]) == (ADAM, ["own.region"])
+    [region] = first["items"][1]["differences"]
+    assert (first["items"][1]["who"], region["path"], region["before"], region["after"]) == (
+        ADAM, "own.region", "US", "CA",
+    )  # fmt: skip
     everything: list[str] = []
     after: str | None = ""
     for _ in range(4):  # other tests have left thousands
@@ -193,7 +196,7 @@ async def test_history_is_exported_as_a_file(draft: Scene):
         found = list(csv.DictReader(io.StringIO(await answer.text())))
     newest = (await call(draft, "ana", "GET", "/config/history?limit=1000")).body["items"]
     assert [row["at"] for row in found][: len(newest)] == [one["at"] for one in newest]
-    assert set(found[0]) == {"connection", "change", "who", "did", "at", "paths"}
+    assert set(found[0]) == {"connection", "change", "who", "did", "at", "differences"}
     async with draft.http.get(f"{draft.plan.urls['app']}/config/history.csv") as answer:
         assert answer.status == 401
 

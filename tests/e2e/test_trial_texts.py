@@ -1,13 +1,17 @@
 """Wording and test texts over the running sandbox: what a script can do, and what arrives."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sandbox import world
+from sandbox.demo import engine, siu
 from sandbox.demo.api import call, change
 from sandbox.demo.scene import Scene, eventually
+from sandbox.demo.siu import Booking
 from sandbox.demo.steps.texts import texts
+from tests.e2e.launch.launching import csn
 
 PHONE = "+16085550146"
 READY = {"may_send_for_us": True, "patients_have_consented": True, "number": world.ACS_NUMBER}
@@ -63,6 +67,27 @@ async def test_a_template_that_is_not_allowed_is_refused_with_its_path(draft: Sc
     status, body = await set_sms(draft, texts=texts_)
     assert (status, body["code"]) == (422, "value-refused")
     assert [one.split(":")[0] for one in body["fields"]] == [field]
+
+
+@pytest.mark.feature("F5.15")
+async def test_a_text_tells_of_the_visit_only_what_the_hospital_switched_on(connection: Scene):
+    words = {"en": {"booked": "{organisation}: {visit_type}, {provider}, {department}. {link}"}}
+    switches = {f"may_name_{name}": True for name in ("department", "provider", "visit_type")}
+    own = (await call(connection, "adam", "GET", path(connection))).body["own"]
+    listed = own["hl7"] | {"video_visit_types": ["VV", "VIDEO VISIT"]}
+    for status, told in ((422, {}), (200, switches)):
+        sms = own["sms"] | READY | {"texts": words, "reminders": []} | told
+        assert (await change(connection, "adam", "PUT", "/own", own | {"sms": sms, "hl7": listed})).status == status
+    assert (await change(connection, "adam", "POST", "/allow-list", {"number": PHONE})).status == 201
+    booking = Booking(csn(), siu.whole_minute(connection.now() + timedelta(hours=3)), PHONE)
+    body = siu.message("S12", booking, connection.now(), booking.csn)
+    assert (await engine.post(connection.plan, f"/hl7v2/{connection.facts['connection']}", body)).status == 200
+    found = await eventually(lambda: texts(connection, PHONE), lambda all_: "PROVIDER" in str(all_))
+    assert found[-1]["message"].startswith(
+        "Lamna Healthcare: VIDEO VISIT, PAULA PROVIDER, TELEHEALTH CARDIOLOGY. https"
+    )
+    kept = [row async for row in connection.tables.get_table_client("Visits").list_entities()]
+    assert "PAULA" not in str(kept)
 
 
 async def test_an_approver_and_another_tenant_try_nothing_out(draft: Scene):

@@ -202,6 +202,7 @@ def check_the_address(walk: Walk) -> None:
 def order_a_number(walk: Walk) -> None:
     page = walk.at("adam", "sms")
     walk.press(page, button(page, "Generate a new phone number"))
+    walk.press(page, _dialog(page).locator("fluent-button[appearance=primary]"))
     page.locator(".number[data-state=ready]").wait_for(timeout=CHECKED_WITHIN_MS)
     settled(page)
     walk.camera.frame(page)

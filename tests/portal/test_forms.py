@@ -262,6 +262,62 @@ def test_a_request_is_sent_and_the_operator_declines_it_with_a_reason(visit: Vis
     expect(asking.locator("main")).to_contain_text("Please ask your own stamp")
 
 
+@pytest.mark.feature("F1.13")
+def test_the_operator_shares_a_base_url_with_named_tenants_and_ends_it(visit: Visit, api: Api):
+    visit.expects("422")
+    address = epic_side(api.plan)["fhir_base_url"]
+    page = visit("olivia", "#/organisations")
+    button(page, "Share a FHIR base URL").click()
+    settled(page)
+    page.get_by_label("FHIR base URL").fill(address)
+    page.get_by_label("Environment").select_option("test")
+    page.get_by_label("Tenant that runs this Epic").fill(world.LAMNA_TENANT)
+    page.get_by_label("Tenants that may use it").fill("fabrikam")
+    button(page, "Save").click()
+    expect(page.locator(".field-error").filter(has_text="At most a hundred ids of tenants")).to_be_visible()
+    accessible(page)
+    page.get_by_label("Tenants that may use it").fill(world.FABRIKAM_TENANT)
+    button(page, "Save").click()
+    expect(page.locator("fluent-message-bar[intent=success]")).to_contain_text("It is shared")
+    expect(page.locator("main")).to_contain_text(address)
+    [shared] = [one for one in api("olivia", "GET", "/config/shared-bases")["items"] if one["fhir_base_url"] == address]
+    assert (shared["parent"], shared["children"]) == (world.LAMNA_TENANT, [world.FABRIKAM_TENANT])
+    accessible(page)
+    button(page, "End sharing").click()
+    page.locator("fluent-dialog fluent-button[appearance=primary]").click()
+    expect(page.locator("fluent-message-bar[intent=success]")).to_contain_text("shared no longer")
+    assert api("olivia", "GET", "/config/shared-bases")["items"] == []
+
+
+@pytest.mark.feature("F2.10")
+def test_a_missing_write_back_address_and_an_id_of_two_apps_are_named_at_their_fields(visit: Visit, hospital: str):
+    visit.expects("422")
+    page = visit("adam", f"#/configuration/{hospital}/epic")
+    page.get_by_label("Address of SetExternalConnectionStatus").fill("")
+    button(page, "Propose").click()
+    expect(page.locator(".summary").get_by_role("link")).to_have_text(["Address of SetExternalConnectionStatus"])
+    page.get_by_label("Address of SetExternalConnectionStatus").fill("https://epic.example/write")
+    page.get_by_label("Client id of the patient app").fill(
+        page.get_by_label("Client id of the provider app").input_value()
+    )
+    button(page, "Propose").click()
+    expect(page.locator(".summary").get_by_role("link")).to_have_text(["Client id of the patient app"])
+
+
+def test_the_card_of_the_account_closes_when_one_goes_on(visit: Visit, organisation: str):
+    page = visit("adam", "#/onboarding")
+    card = page.locator(".account-card")
+    page.locator(".account summary").click()
+    expect(card).to_be_visible()
+    page.locator("main h1").click()
+    expect(card).to_be_hidden()
+    page.locator(".account summary").click()
+    expect(card).to_be_visible()
+    for _ in range(4):  # its two buttons, and out at the other end
+        page.keyboard.press("Tab")
+    expect(card).to_be_hidden()
+
+
 @pytest.mark.feature("F1.5")
 def test_a_prerequisite_once_ticked_stays(visit: Visit, organisation: str):
     page = visit("adam", "#/onboarding")

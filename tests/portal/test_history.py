@@ -36,7 +36,7 @@ def test_a_connections_history_says_who_did_what_newest_first(visit: Visit, api:
     expect(page.locator(".history")).to_contain_text("Ana Analyst")
     expect(page.locator(".history")).to_contain_text("Adam Admin")
     found = [(who, what, fields) for _, who, what, _, fields in rows(page)]
-    assert found[0] == ("Adam Admin", "Settings changed", "Time zone of the messages")
+    assert found[0] == ("Adam Admin", "Settings changed", "Time zone of the messages: America/Chicago → America/Denver")
     assert [one[:2] for one in found[1:]] == [
         ("Ana Analyst", "Approved"),
         ("Adam Admin", "Address checked"),

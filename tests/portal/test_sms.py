@@ -1,5 +1,6 @@
 """Step 2: numbers, set-up of texts, wording, certificates, allow-list and a text to one's own number."""
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import Page, expect
 
@@ -72,6 +73,12 @@ def test_a_number_is_ordered_survives_a_reload_and_becomes_ready(visit: Visit, a
     before = {one["id"] for one in api("adam", "GET", "/config/numbers")["items"]}
     accessible(page)
     button(page, "Generate a new phone number").click()
+    expect(page.locator("fluent-dialog")).to_contain_text("cost whoever runs the connector money")
+    button(page, "Cancel").click()
+    expect(page.locator("fluent-dialog")).to_have_count(0)
+    assert {one["id"] for one in api("adam", "GET", "/config/numbers")["items"]} == before
+    button(page, "Generate a new phone number").click()
+    button(page, "Buy the number").click()
     expect(page.locator(".number").first).to_be_visible()
     page.reload()
     settled(page)
@@ -198,20 +205,25 @@ def test_a_patients_name_and_a_text_without_link_are_refused_at_the_field(
 
 
 @pytest.mark.feature("F5.15")
-def test_the_department_needs_its_switch_and_another_language_its_code(visit: Visit, api: Api, hospital: str):
+@pytest.mark.parametrize(
+    ("name", "spoken"), [("department", "department"), ("provider", "provider"), ("visit_type", "visit type")]
+)
+def test_what_tells_of_the_visit_needs_its_switch_and_another_language_its_code(
+    visit: Visit, api: Api, hospital: str, name: str, spoken: str
+):
     visit.expects("422")
     page = visit("adam", f"#/sms/{hospital}/texts")
     page.get_by_label("Another language").fill("de")
     button(page, "Write texts in it").click()
     settled(page)
-    page.get_by_label("Reminder").fill("{organisation}, {department}: {day} um {time}. {link}")
-    expect(page.locator(".text-preview[data-kind=reminder]")).to_contain_text("It names the department")
+    page.get_by_label("Reminder").fill(f"{{organisation}}, {{{name}}}: {{day}} um {{time}}. {{link}}")
+    expect(page.locator(".text-preview[data-kind=reminder]")).to_contain_text(f"It names the {spoken}")
     button(page, "Save").click()
     expect(page.locator(".summary").get_by_role("link", name="Reminder")).to_be_visible()
-    page.get_by_label("Texts may name the department").check()
+    page.get_by_label(f"Texts may name the {spoken}").check()
     button(page, "Save").click()
     expect(message(page)).to_be_visible()
-    assert sms(api, hospital)["may_name_department"] is True
+    assert sms(api, hospital)[f"may_name_{name}"] is True
     page.get_by_label("Reminder").fill("")
     button(page, "Save").click()
     expect(page.get_by_label("Reminder")).to_have_value("")
@@ -270,6 +282,9 @@ def test_one_file_serves_every_fhir_base_url_of_an_environment(
         ("expired", "It has expired"),
         ("weak", "too weak"),
         ("private", "holds a private key. It was not sent"),
+        ("private-der", "holds a private key. It was not sent"),
+        ("private-base64", "holds a private key. It was not sent"),
+        ("pfx", "holds a private key. It was not sent"),
         ("garbage", "no certificate that can be read"),
     ],
 )
@@ -282,6 +297,11 @@ def test_what_is_no_good_certificate_is_refused_with_the_reason(
         "expired": lambda: certificate(key, days=-1).public_bytes(Encoding.PEM),
         "weak": lambda: certificate(WEAK).public_bytes(Encoding.DER),
         "private": lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        "private-der": lambda: key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        "private-base64": lambda: base64.encodebytes(
+            key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        ),
+        "pfx": lambda: pkcs12.serialize_key_and_certificates(None, key, certificate(key), None, NoEncryption()),
         "garbage": lambda: b"0\x82 this is none",
     }[kind]
     bad = tmp_path / "bad.cer"

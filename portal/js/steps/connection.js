@@ -119,8 +119,9 @@ function secretsOf(epic) {
 }
 
 function secrets(one, needed) {
+  const wanted = side(one);
   const line = (app) => {
-    const there = one.secrets.find((set) => set.app === app && set.fhir_base_url === side(one).fhir_base_url);
+    const there = one.secrets.find((set) => set.app === app && set.fhir_base_url === wanted.fhir_base_url && (app === "write-back" || set.client_id === wanted[`${app}_client_id`]));
     const words = there ? t("secret.set", { who: there.who, when: moment(there.at) }) : t("secret.missing");
     return [
       h("dt", {}, t(`app.${app}`)),

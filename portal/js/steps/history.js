@@ -6,7 +6,7 @@ import { doing, announce } from "../results.js";
 import { fresh, h, icon } from "../dom.js";
 import { go, to } from "../router.js";
 import { has, moment, t } from "../texts.js";
-import { label } from "../differences.js";
+import { count, lines } from "../differences.js";
 import { named } from "../names.js";
 import { save } from "../copy.js";
 
@@ -83,7 +83,7 @@ function row(one, known) {
     cell("who", named(one.who)),
     cell("what", did(one.did)),
     cell("connection", shown),
-    cell("fields", fields(one.paths)));
+    cell("fields", fields(one.differences)));
 }
 
 /** What was done, in the page's language. */
@@ -92,12 +92,12 @@ function did(name) {
   return has(key) ? t(key) : name;
 }
 
-function fields(paths) {
-  const names = [...new Set(paths.filter((path) => path !== "own.approver.oid").map(label))];
-  if (!names.length) return null;
-  const listed = h("ul", { class: "plain-list" }, names.map((name) => h("li", {}, name)));
-  if (names.length <= FEW) return listed;
-  return h("details", { class: "more" }, h("summary", {}, t("history.count", { n: names.length })), listed);
+/** What was changed, with values; a long list behind a word. */
+function fields(found) {
+  const n = count(found);
+  if (!n) return null;
+  const listed = lines(found);
+  return n <= FEW ? listed : h("details", { class: "more" }, h("summary", {}, t("history.count", { n })), listed);
 }
 
 export const pages = [

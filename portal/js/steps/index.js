@@ -7,6 +7,7 @@ import { pages as history } from "./history.js";
 import { pages as onboarding } from "./onboarding.js";
 import { pages as organisations } from "./organisations.js";
 import { pages as review } from "./review.js";
+import { pages as shared } from "./shared_bases.js";
 import { pages as sms } from "./sms.js";
 
-export const pages = [...onboarding, ...configuration, ...connection, ...organisations, ...sms, ...approve, ...review, ...history];
+export const pages = [...onboarding, ...configuration, ...connection, ...organisations, ...shared, ...sms, ...approve, ...review, ...history];

@@ -3,14 +3,15 @@
 import { again } from "../router.js";
 import { all, post, put } from "../api.js";
 import { ask, confirm } from "../dialog.js";
+import { card } from "./shared_bases.js";
 import { day, t } from "../texts.js";
 import { doing, tell } from "../results.js";
 import { fresh, h } from "../dom.js";
 
 async function show(main) {
-  const [requests, organisations] = await Promise.all([all("/config/access-requests"), all("/config/organisations")]);
+  const [requests, organisations, shared] = await Promise.all([all("/config/access-requests"), all("/config/organisations"), card()]);
   const open = requests.filter((one) => one.state === "requested");
-  main.append(h("p", { class: "lead" }, t("organisations.lead")), asked(open), standing(organisations));
+  main.append(h("p", { class: "lead" }, t("organisations.lead")), asked(open), standing(organisations), shared);
 }
 
 function asked(open) {

@@ -1,14 +1,17 @@
 // Step 2, the certificate of the interface engine (F6.2): the public part, one for each environment, two during rollover.
 
-import { Problem, post, remove } from "../api.js";
+import { post, remove } from "../api.js";
 import { address, at, connections } from "../connections.js";
 import { again } from "../router.js";
-import { announce, doing, tell } from "../results.js";
+import { announce, doing, eachOf, tell, words } from "../results.js";
 import { confirm } from "../dialog.js";
 import { day, has, t } from "../texts.js";
 import { fill, fresh, h, icon } from "../dom.js";
 
 const LARGEST = 16_000;
+/** Tags of DER. */
+const SEQUENCE = 0x30;
+const INTEGER = 0x02;
 /** Warn so many days before a certificate ends, as the operator's watch does. */
 const SOON_DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -64,8 +67,7 @@ function upload(one, alike) {
     if (!file) return complain(t("rule.required"));
     if (file.size > LARGEST) return complain(t("problem.body-too-large"));
     const bytes = await file.arrayBuffer();
-    // A private key does not even leave this machine.
-    if (new TextDecoder("latin1").decode(bytes).includes("PRIVATE KEY")) return complain(t("certificate-fault.holds-a-private-key"));
+    if (holdsPrivateKey(bytes)) return complain(t("certificate-fault.holds-a-private-key"));
     return pin(every.checked ? alike : [one], bytes, complain);
   };
   return h("div", { class: "card" },
@@ -79,17 +81,20 @@ function upload(one, alike) {
     h("div", { class: "buttons" }, h("fluent-button", { appearance: "primary", onclick: (event) => doing(event.currentTarget, send, t("certificate.file")) }, t("certificate.upload"))));
 }
 
+/** A private key does not even leave this machine: by its label, or as DER, whose first member tells (X.690, RFC 5958). */
+function holdsPrivateKey(bytes) {
+  const text = new TextDecoder("latin1").decode(bytes);
+  if (text.includes("PRIVATE KEY")) return true;
+  const plain = /^[A-Za-z0-9+/=\s]+$/.test(text) ? atob(text.replace(/\s/g, "")) : text;
+  const [sequence, length] = [plain.charCodeAt(0), plain.charCodeAt(1)];
+  const first = plain.charCodeAt(length < 128 ? 2 : 2 + (length & 127));
+  return sequence === SEQUENCE && first === INTEGER;
+}
+
 /** One file for several connections, one after the other; what was refused is said for each. */
 async function pin(wanted, bytes, complain) {
-  const refused = [];
-  for (const each of wanted) {
-    try {
-      await post(at(each, "/certificates"), bytes, { change: each.change });
-    } catch (failure) {
-      if (!(failure instanceof Problem)) throw failure;
-      refused.push(wanted.length > 1 ? `${address(each)}: ${reason(failure)}` : reason(failure));
-    }
-  }
+  const failed = await eachOf(wanted, (each) => post(at(each, "/certificates"), bytes, { change: each.change }), reason);
+  const refused = failed.map(({ one, why }) => (wanted.length > 1 ? `${address(one)}: ${why}` : why));
   if (refused.length === wanted.length) return complain([...new Set(refused)].join(" "));
   await again();
   if (refused.length) return tell("warning", refused.join(" "));
@@ -98,8 +103,7 @@ async function pin(wanted, bytes, complain) {
 
 /** Why, in the page's words. */
 function reason(problem) {
-  const said = problem.fields[0]?.split(": ")[1] ?? "";
+  const said = problem.fields?.[0]?.split(": ")[1] ?? "";
   const key = `certificate-fault.${said.replaceAll(" ", "-")}`;
-  if (has(key)) return t(key);
-  return has(`problem.${problem.code}`) ? t(`problem.${problem.code}`) : t("problem.unexpected");
+  return has(key) ? t(key) : words(problem);
 }

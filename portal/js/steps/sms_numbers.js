@@ -2,7 +2,7 @@
 
 import { address, at, connections } from "../connections.js";
 import { all, post, put, remove } from "../api.js";
-import { announce, bar, doing, tell } from "../results.js";
+import { announce, bar, doing, eachOf, tell } from "../results.js";
 import { ask, confirm } from "../dialog.js";
 import { fill, fresh, h, icon } from "../dom.js";
 import { has, moment, t } from "../texts.js";
@@ -117,13 +117,14 @@ async function link(one, known) {
   const content = h("div", { class: "dialog-content" }, h("p", {}, t("number.link-hint")), boxes.map((box) => box.element), h("p", { class: "hint" }, t("sms.may-stop")));
   const choices = [{ name: "save", label: t("action.save"), primary: true }, { name: "no", label: t("action.cancel") }];
   if ((await ask(t("number.link-title", { number: one.number }), content, choices)) !== "save") return;
-  for (const { each, input } of boxes) {
-    if (input.checked === one.connections.includes(each.id)) continue;
+  const wanted = boxes.filter(({ each, input }) => input.checked !== one.connections.includes(each.id));
+  const refused = await eachOf(wanted, ({ each, input }) => {
     const sms = { ...each.own.sms, number: input.checked ? one.number : null };
-    await put(at(each, "/own"), { ...each.own, sms }, { change: each.change });
-  }
+    return put(at(each, "/own"), { ...each.own, sms }, { change: each.change });
+  });
   await again();
-  tell("success", t("number.linked"));
+  if (refused.length) return tell("error", refused.map((no) => `${address(no.one.each)}: ${no.why}`).join(" "));
+  return tell("success", t("number.linked"));
 }
 
 async function verify(one) {
@@ -151,6 +152,7 @@ function ordering(organisations) {
   const id = fresh("organisation");
   const choice = h("select", { class: "input", id }, enabled.map((one) => h("option", { value: one.id }, one.name)));
   const order = async () => {
+    if (!(await confirm(t("number.order"), t("number.order-sure"), t("number.order-yes")))) return;
     const made = await post("/config/numbers", { organisation: choice.value });
     await again();
     announce(t(`number-state.${made.state}`));

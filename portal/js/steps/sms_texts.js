@@ -10,6 +10,8 @@ import { learn } from "../schema.js";
 import { tell } from "../results.js";
 
 const KINDS = ["booked", "changed", "cancelled", "reminder"];
+/** What a text may tell of the visit, each by a switch of its own. */
+const TELLING = ["department", "provider", "visit_type"];
 const WAIT_MS = 400;
 /** What a language's tag looks like: a primary tag of BCP 47. */
 const TAG = /^[a-z]{2,3}$/;
@@ -23,7 +25,7 @@ export async function show(main, one, { language = LANGUAGES[0] }) {
     change: one.change,
     sections: [
       { title: t("texts.in", { language: called(language) }), hint: t("texts.hint"), fields: KINDS.map((kind, index) => field(kind, language, made[index])) },
-      { title: t("section.texts-telling"), hint: t("section.texts-telling.hint"), fields: [{ path: "sms.may_name_department", kind: "check", label: t("field.sms.may_name_department"), hint: t("field.sms.may_name_department.hint") }] },
+      { title: t("section.texts-telling"), hint: t("section.texts-telling.hint"), fields: TELLING.map(allowed) },
     ],
     save: (value, { change }) => put(at(one, "/own"), without(value, language), { change }),
     reread: async () => reread(await connection(one.id)),
@@ -45,6 +47,11 @@ const called = (tag) => new Intl.DisplayNames(current(), { type: "language" }).o
 const field = (kind, language, preview) => ({
   path: path(kind, language), kind: "area", label: t(`occasion.${kind}`), rule: kind === "cancelled" ? "rule.template" : "rule.template-link", more: preview.element, lang: language,
 });
+
+function allowed(name) {
+  const label = `field.sms.may_name_${name}`;
+  return { path: `sms.may_name_${name}`, kind: "check", label: t(label), hint: t(`${label}.hint`) };
+}
 
 /** A language of which nothing is left is none. */
 function without(own, language) {

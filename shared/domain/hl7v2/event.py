@@ -94,14 +94,19 @@ class SchedulingEvent:
     phone_said: Said
     phone_note: PhoneNote
     language: str | None  # ISO 639-1
-    department: str | None
-    visit_types: tuple[str, ...]  # those of the connection's video visit types that the message names
+    department: str | None  # its code, or whatever stands in its place
+    visit_types: tuple[
+        str, ...
+    ]  # those of the connection's video visit types that the message names; names before codes
     video: bool | None  # None: the message names no visit type
     sent: datetime | None  # MSH-7 as read, however imprecise
     order: Order
     sender: str  # MSH-3|MSH-4
     control_id: str
     notes: tuple[Note, ...]
+    # what a text may tell; messages of an earlier version of the code lack them
+    department_name: str | None = None
+    provider: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _AHEAD = timedelta(minutes=10)  # architecture, section 3
 #: An event must fit into a queue message whatever was sent.
 _LONGEST_ID = 199  # MSH-10 since v2.7; ids of appointments are shorter still
 _LONGEST_NAME = 227  # MSH-3 and MSH-4 since v2.3.1
-_LONGEST_DEPARTMENT = 80
+_LONGEST_TOLD = 80
 
 
 def read(message: RawMessage, fields: FieldMap, arrived: datetime) -> SchedulingEvent | Ignored:
@@ -74,7 +74,9 @@ def read(message: RawMessage, fields: FieldMap, arrived: datetime) -> Scheduling
         phone_said=phone.said,
         phone_note=phone.note,
         language=_language(segments, notes),
-        department=_department(segments),
+        department=_department(segments, 1),
+        department_name=_department(segments, 2),
+        provider=_provider(segments) if fields.provider_name else None,
         visit_types=types,
         video=video,
         sent=sent,
@@ -191,10 +193,22 @@ def _language(segments: Segments, notes: list[Note]) -> str | None:
     return code
 
 
-def _department(segments: Segments) -> str | None:
+def _department(segments: Segments, component: int) -> str | None:
+    """Code (1) or name (2) where the department stands; of PV1-3 the second component is a room."""
     places = (("RGS", 3), ("AIL", 3), ("PV1", 3))
-    found = next((text for place in places if (text := segments.text(*place))), "")
-    return found if 0 < len(found) <= _LONGEST_DEPARTMENT else None
+    segment, number = next((place for place in places if segments.text(*place)), places[0])
+    return _told("" if (segment, component) == ("PV1", 2) else segments.text(segment, number, component))
+
+
+def _provider(segments: Segments) -> str | None:
+    """Prefix, first and last name of who sees the patient (XCN), as the sender writes them."""
+    places = (("AIP", 3), ("PV1", 7))
+    names = (" ".join(filter(None, (segments.text(*place, part) for part in (6, 3, 2)))) for place in places)
+    return _told(next(filter(None, names), ""))
+
+
+def _told(text: str) -> str | None:
+    return text if 0 < len(text) <= _LONGEST_TOLD else None
 
 
 def _visit_types(segments: Segments, fields: FieldMap) -> tuple[tuple[str, ...], bool | None]:
@@ -202,9 +216,9 @@ def _visit_types(segments: Segments, fields: FieldMap) -> tuple[tuple[str, ...],
 
     SCH-7 may hold the reason for the visit in free text, so nothing else of these fields is kept.
     """
-    named = [segments.text("SCH", 7), segments.text("SCH", 7, 2), segments.text("SCH", 8), segments.text("SCH", 8, 2)]
-    named += [*segments.texts("AIS", 3), *segments.texts("AIS", 3, 2)]
+    named = [text for part in (2, 1) for place in (("SCH", 7), ("SCH", 8)) if (text := segments.text(*place, part))]
+    named += [text for part in (2, 1) for text in segments.texts("AIS", 3, part)]
     found = tuple(dict.fromkeys(name for name in named if name in fields.video_visit_types))
     if not fields.video_visit_types:
         return (), True
-    return found, bool(found) if any(named) else None
+    return found, bool(found) if named else None

@@ -55,6 +55,7 @@ class FieldMap:
     status_actions: Mapping[str, Action] = field(default_factory=dict)  # statuses that outdo S12-S14; by default none
     triggers: frozenset[Trigger] = frozenset(get_args(Trigger))  # acted on
     content_types: frozenset[str] = frozenset(MediaType)
+    provider_name: bool = False  # a text may name the provider; else the name is not even read
     processing_ids: frozenset[str] = frozenset({"P", "T", "D"})  # MSH-11 taken; a missing one is taken too
 
     def __post_init__(self) -> None:

@@ -37,6 +37,12 @@ def test_a_booking_plans_its_meeting_each_reminder_and_the_end_of_its_phone_numb
     ]
 
 
+def test_a_providers_name_is_erased_at_its_time_also_where_no_phone_was_known() -> None:
+    nameless, named = (booked(facts=Facts(start=START, provider=name)) for name in (None, "TINA BEST"))
+    assert "erase-phone" not in {kind for kind, _, _ in kinds(nameless)}
+    assert ("erase-phone", 0, START + timedelta(hours=1)) in kinds(named)
+
+
 def test_a_visit_booked_for_today_gets_its_meeting_at_the_next_tick() -> None:
     soon = booked(facts=Facts(start=NOON + timedelta(hours=2)))
     assert [at for kind, _, at in kinds(soon) if kind == "provision"] == [NOON]

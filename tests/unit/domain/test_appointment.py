@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.appointment import Appointment, Heard, Told, after, phone_due, to_tell, without_ids
+from shared.domain.appointment import Appointment, Heard, Told, after, phone_due, to_tell, without_ids, without_phone
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START = NOON + timedelta(days=3)
@@ -43,6 +43,7 @@ def test_a_booking_is_version_one() -> None:
     ("change", "version"),
     [
         ({"department": "CARD"}, 1),
+        ({"provider": "TINA BEST", "visit_type": "Video visit", "department_name": "HEART"}, 1),
         ({"phone": "+16085550102"}, 1),
         ({"end": START + timedelta(minutes=30)}, 1),
         ({"start": START + timedelta(hours=1)}, 2),
@@ -112,6 +113,15 @@ def test_the_phone_of_a_cancelled_visit_is_due_an_hour_after_the_word_came() -> 
     assert phone_due(appointment) == NOON + timedelta(minutes=90)
 
 
+@pytest.mark.feature("F12.6")
+def test_with_the_phone_the_providers_name_leaves_whatever_remembers_it() -> None:
+    spoken = [event(minute, provider="TINA BEST", visit_type="Video visit") for minute in range(1, 40)]
+    kept = heard(booked(0, provider="TINA BEST"), *spoken)
+    assert "TINA" in kept.model_dump_json()
+    left = without_phone(kept).model_dump_json()
+    assert ("TINA" in left, "6085550101" in left, "Video visit" in left) == (False, False, True)
+
+
 CHANGES = [
     {"standing": "booked", "start": START},
     {"standing": "cancelled"},
@@ -123,6 +133,7 @@ CHANGES = [
     {"video": False},
     {"video": True},
     {"department": "CARD", "language": "es"},
+    {"provider": "TINA BEST", "visit_type": "Video visit"},
 ]
 
 

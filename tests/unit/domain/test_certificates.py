@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509.oid import NameOID
 
 from shared.domain import certificates
@@ -81,7 +81,11 @@ PRIVATE = EC.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (b"hello", "read"),
         (b"\xff" * 100, "read"),
         (b"-----BEGIN CERTIFICATE-----", "read"),
-        (EC.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "read"),
+        (EC.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "private key"),
+        (EC.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()), "private key"),
+        (RSA.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()), "private key"),
+        (base64.encodebytes(RSA.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())), "private key"),
+        (pkcs12.serialize_key_and_certificates(None, RSA, certificate(RSA), None, NoEncryption()), "private key"),
     ],
 )
 def test_what_cannot_be_pinned_is_refused_with_the_reason(upload: bytes, why: str):

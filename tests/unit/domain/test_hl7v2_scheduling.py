@@ -281,7 +281,7 @@ def test_the_language_is_reduced_to_a_code(written, code, known):
 
 def test_visit_types_keep_only_what_the_connection_looks_for():
     fields = FieldMap("UTC", video_visit_types=frozenset({"VID", "VIDEO VISIT", "77"}))
-    assert (read(siu(), fields).visit_types, read(siu(), fields).video) == (("VID", "VIDEO VISIT"), True)
+    assert (read(siu(), fields).visit_types, read(siu(), fields).video) == (("VIDEO VISIT", "VID"), True)
     other = read(siu(SCH_7="severe headache"), fields)
     assert (other.visit_types, other.video) == ((), False)
     by_service = read(siu(SCH_7="headache", AIS="AIS|1||77^TELE"), fields)
@@ -357,6 +357,41 @@ def test_what_no_sender_needs_is_not_read():
         "101",
         "SCH^1^11",
     )
+
+
+@pytest.mark.feature("F5.15")
+def test_a_providers_name_is_read_only_where_texts_may_say_it():
+    named = FieldMap("America/Chicago", provider_name=True)
+    message = siu(ZZ1="AIP|1||400^BEST^TINA^^^Dr.")
+    assert read(message).provider is None
+    assert read(message, named).provider == "Dr. TINA BEST"
+    assert read(siu(PV1_7="9^BEST&VAN^TINA"), named).provider == "TINA BEST"
+    assert read(siu(ZZ1="AIP|1||400", PV1_7="9^BEST"), named).provider == "BEST"
+    assert read(siu(ZZ1=f"AIP|1||400^{'X' * 81}"), named).provider is None
+    assert read(siu(), named).provider is None
+    assert "BEST" not in repr(read(message, named))
+
+
+@pytest.mark.feature("F5.15")
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"ZZ1": "RGS|1||5001^HEART CLINIC"}, "HEART CLINIC"),
+        ({"ZZ1": "AIL|1||5001^HEART CLINIC"}, "HEART CLINIC"),
+        ({"PV1_3": "CARD^ROOM 4"}, None),
+        ({"PV1_3": "CARD", "ZZ1": "RGS|1||5001"}, None),
+    ],
+)
+def test_a_departments_name_is_told_from_its_code_and_from_a_room(fields, name):
+    assert read(siu(**fields)).department_name == name
+
+
+@pytest.mark.feature("F5.15")
+def test_of_the_listed_visit_types_names_come_before_codes():
+    listed = FieldMap("America/Chicago", video_visit_types=frozenset({"VID", "Video visit", "Check-up"}))
+    assert read(siu(SCH_7="VID^Video visit"), listed).visit_types == ("Video visit", "VID")
+    assert read(siu(SCH_7="VID^Chest pain"), listed).visit_types == ("VID",)
+    assert read(siu(SCH_7="", SCH_8="VID^Check-up"), listed).visit_types == ("Check-up", "VID")
 
 
 def test_epics_own_booking():

@@ -10,10 +10,10 @@ from shared.domain import configuration
 from shared.domain.connection import OwnSide, SmsSetup
 from shared.domain.preview import preview, sample
 from shared.domain.segments import counted
-from shared.domain.templates import TextTemplates
+from shared.domain.templates import TELLING, TextTemplates
 from shared.domain.wording import Said, Wording, chosen, words
 from shared.errors import Refused
-from tests.unit.domain.connections import own_side
+from tests.unit.domain.connections import LAMNA, epic_side, own_side
 
 pytestmark = pytest.mark.feature("F5.15")
 
@@ -35,7 +35,7 @@ def own(language: str = "en", **kinds: str) -> dict[str, TextTemplates]:
     [
         ("booked", "Hello {patient}, {link}", "placeholders that nobody fills"),
         ("booked", "Hello {first_name} {link}", "placeholders that nobody fills"),
-        ("booked", "See {provider} at {link}", "placeholders that nobody fills"),
+        ("booked", "See {nurse} at {link}", "placeholders that nobody fills"),
         ("booked", "On {day} at {time}", "must have {link}"),
         ("changed", "On {day} at {time}", "must have {link}"),
         ("reminder", "On {day} at {time}", "must have {link}"),
@@ -73,6 +73,8 @@ def test_a_language_is_a_primary_tag() -> None:
         ("{link}", "en", {"language": "de"}, LINK),
         ("{link}", "en", {"first": True}, f"{LINK} Reply STOP to opt out."),
         ("{department}: {link}", "en", {"department": "Eye clinic"}, f"Eye clinic: {LINK}"),
+        ("{provider}: {link}", "en", {"provider": "Dr. TINA BEST"}, f"Dr. TINA BEST: {LINK}"),
+        ("{visit_type}: {link}", "en", {"visit_type": "Video check-up"}, f"Video check-up: {LINK}"),
     ],
 )
 def test_a_template_is_filled_in_its_language(template: str, language: str, changes: Any, text: str) -> None:
@@ -80,10 +82,11 @@ def test_a_template_is_filled_in_its_language(template: str, language: str, chan
     assert words(wording, chosen(wording, own(language, booked=template))) == text
 
 
-@pytest.mark.parametrize("changes", [{"department": None}, {"department": "Eye clinic", "link": None}])
-def test_a_template_that_asks_for_what_is_not_known_gives_way_to_our_words(changes: dict[str, Any]) -> None:
-    wording = saying(**changes)
-    text = words(wording, chosen(wording, own(booked="{department}: {link}")))
+@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("changes", [{}, {"link": None}])
+def test_a_template_that_asks_for_what_is_not_known_gives_way_to_our_words(name: str, changes: dict[str, Any]) -> None:
+    wording = saying(**{name: "Eye clinic" if changes else None}, **changes)
+    text = words(wording, chosen(wording, own(booked=f"{{{name}}}: {{link}}")))
     assert text.startswith("Lamna: your video visit is on Wednesday, March 4 at 2:30 PM.")
 
 
@@ -103,17 +106,22 @@ def test_our_own_words_can_be_pasted_as_a_template_and_say_the_same() -> None:
             assert words(wording, pasted) == words(wording)
 
 
-def test_the_department_is_named_only_by_the_switch_and_then_that_is_warned_of() -> None:
-    texts = own(reminder="{department} {link}")
+@pytest.mark.parametrize("name", TELLING)
+def test_what_tells_of_the_visit_is_named_only_by_its_own_switch_and_then_that_is_warned_of(name: str) -> None:
+    texts = own(reminder=f"{{{name}}} {{link}}")
+    others = {f"may_name_{other}": other != name for other in TELLING}
     with pytest.raises(Refused) as refused:
-        configuration.check_texts(SmsSetup(texts=texts))
+        configuration.check_texts(SmsSetup(texts=texts, **others))
     assert [one.split(":")[0] for one in refused.value.fields] == ["sms.texts.en.reminder"]
-    configuration.check_texts(SmsSetup(texts=texts, may_name_department=True))
+    allowed = SmsSetup(texts=texts, **{f"may_name_{name}": True})
+    configuration.check_texts(allowed)
+    warned = configuration.warnings(configuration.drafted(LAMNA, "test", epic_side(), own_side(sms=allowed)))
+    assert [one for one in warned if name.replace("_", " ") in one] == warned != []
 
 
 def test_settings_of_the_last_release_still_load() -> None:
     before = own_side().model_dump(mode="json")
-    for name in ("texts", "may_name_department", "quiet_hours"):
+    for name in ("texts", *(f"may_name_{one}" for one in TELLING), "quiet_hours"):
         del before["sms"][name]
     assert OwnSide.model_validate(before) == own_side()
 
@@ -126,6 +134,7 @@ def test_settings_of_the_last_release_still_load() -> None:
         ("{day} {time} {link}", ("nameless",)),
         ("{organisation} {link}", ("no-time",)),
         ("{organisation} {day} {time} {department} {link}", ("department",)),
+        ("{organisation} {day} {time} {provider} {visit_type} {link}", ("provider", "visit_type")),
         ("{organisation} {day} {time} {link} " + "a" * 300, ("long",)),
     ],
 )
