@@ -35,12 +35,16 @@ class Message(BaseModel):
 
 
 class SchedulingMessage(Message):
-    """One HL7v2 scheduling event of a connection, as far as we need it."""
+    """One HL7v2 scheduling event of a connection, as far as we need it.
+
+    loading   it came in while the connection's initial load was on
+    """
 
     queue: ClassVar[Queue] = Queue.SCHEDULING_EVENTS
 
     connection: str
     event: SchedulingEvent
+    loading: bool = False
 
 
 TextKind = Literal["confirmation", "reminder"]

@@ -121,7 +121,7 @@ class Carrier:
             return Item(order.to, 400, error="Invalid To phone number format.")
         if refused := self._unrepeatable(order):
             return refused
-        known = self._by_id.get(order.id.lower())
+        known = self._remembered(order.id.lower())
         if known and not self.peer.faults_for("POST /sms", "forget"):
             return self._again(known, order)
         if self.seconds_until_free(order.sender):
@@ -176,6 +176,11 @@ class Carrier:
         if age < -REPEATABILITY_WINDOW:
             return Item(order.to, 400, repeatability="rejected", error="repeatability-first-sent is in the future.")
         return None
+
+    def _remembered(self, id_: str) -> Text | None:
+        """An id is recognised for the window; later the same one is a text like any other."""
+        known = self._by_id.get(id_)
+        return known if known and self.peer.now() - known.at <= REPEATABILITY_WINDOW else None
 
     def _again(self, known: Text, order: Order) -> Item:
         if known.order != order:

@@ -1,14 +1,15 @@
 """One appointment: what its scheduling events add up to.
 
-The state is a pure function of the *set* of events heard: they are sorted by their order (message time,
-arrival, position) and folded, so any sequence, repetition or tie of deliveries ends in the same state. The
+The facts are a pure function of the *set* of events heard: they are sorted by their order (message time,
+arrival, position) and folded, so any sequence, repetition or tie of deliveries ends in the same facts. The
 last twenty events are kept for that; older ones are folded into `base` and later arrivals before them are
-not heard (architecture, section 3).
+not heard (architecture, section 3). The version counts how often the row's word to the patient changed: it
+never falls, so no two words share one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import pairwise
+from functools import reduce
 from typing import Any, Literal
 
 from pydantic import Field
@@ -91,7 +92,8 @@ class Appointment(Model):
     quiet      why this version is not announced
     told       what the last text said; None before the first
     confirmed  when its last confirmations went out, as many as `MOST_CONFIRMED`
-    moved_*    pseudonyms of the appointments this one replaces, and is replaced by
+    moved_*    pseudonyms of the appointments this one replaces, and is replaced by; `moved_by`: order of the message
+               that said the latter
     """
 
     connection: str
@@ -107,8 +109,8 @@ class Appointment(Model):
     join_token: str | None = None
     moved_from: str | None = None
     moved_to: str | None = None
+    moved_by: Order | None = None
     base: Facts = Facts()
-    base_version: int = 0
     base_order: Order | None = None
     history: tuple[Heard, ...] = Field(default=())
 
@@ -118,8 +120,16 @@ def to_tell(facts: Facts) -> Told:
     return Told(start=facts.start, standing=facts.standing if facts.video else "cancelled")
 
 
-def heard(event: SchedulingEvent, sms: SmsSetup) -> Heard:
-    """What to remember of an event. Fields it does not state leave what is known alone."""
+def order_of(event: SchedulingEvent) -> Order:
+    """Its place among all events of its appointment."""
+    return (event.order.sent, event.order.arrived, event.order.position, event.sender, event.control_id)
+
+
+def heard(event: SchedulingEvent, sms: SmsSetup, *, loading: bool) -> Heard:
+    """What to remember of an event. Fields it does not state leave what is known alone.
+
+    loading   the engine was loading what it has when the message came in, whatever the setting says by now
+    """
     stale = event.order.arrived - (event.sent or event.order.arrived) > timedelta(minutes=sms.stale_after_minutes)
     return Heard(
         sent=event.order.sent,
@@ -128,7 +138,7 @@ def heard(event: SchedulingEvent, sms: SmsSetup) -> Heard:
         sender=event.sender,
         control_id=event.control_id,
         facts=_stated(event),
-        quiet="initial-load" if sms.initial_load else "stale" if stale else None,
+        quiet="initial-load" if loading or sms.initial_load else "stale" if stale else None,
     )
 
 
@@ -159,29 +169,45 @@ def after(appointment: Appointment, event: Heard, now: datetime) -> Appointment:
         return appointment
     events = sorted((*appointment.history, event), key=lambda one: one.order)
     forgotten, kept = events[:-REMEMBERED], events[-REMEMBERED:]
-    base, base_version, _ = _fold(appointment.base, appointment.base_version, forgotten)
-    facts, version, made_by = _fold(base, base_version, kept)
+    base = _folded(appointment.base, forgotten)
     changed = appointment.model_copy(
         update={
-            "facts": facts,
-            "version": version,
-            "quiet": made_by.quiet if made_by else appointment.quiet,
-            "versioned_at": made_by.arrived if made_by else appointment.versioned_at,
+            "facts": _folded(base, kept),
             "base": base,
-            "base_version": base_version,
             "base_order": forgotten[-1].order if forgotten else appointment.base_order,
             "history": tuple(kept),
         }
     )
+    if appointment.version == 0 or to_tell(changed.facts) != to_tell(appointment.facts):
+        made = {"version": appointment.version + 1, "quiet": event.quiet, "versioned_at": event.arrived}
+        changed = changed.model_copy(update=made)
     return without_phone(changed) if phone_is_over(changed, now) else changed
 
 
+def returned(appointment: Appointment, event: SchedulingEvent) -> Appointment:
+    """The appointment as one that stands again, if a newer message books it or lets it replace another one."""
+    stands = event.action in {Action.BOOK, Action.MOVE} or event.moved_from
+    if appointment.moved_by is None or not stands or order_of(event) <= appointment.moved_by:
+        return appointment
+    return appointment.model_copy(update={"moved_to": None, "moved_by": None})
+
+
+def booked_since(appointment: Appointment, order: Order) -> bool:
+    """A newer message than this one books the appointment: it stands, whatever an older one made of it."""
+    return any(event.order > order and event.facts.get("standing") == "booked" for event in appointment.history)
+
+
 def adopted(heir: Appointment, former: Appointment) -> Appointment:
-    """The appointment with the link and the texts of the one it replaces; itself when it has them already."""
+    """The appointment with the link of the one it replaces; itself when it has it already.
+
+    It takes over what the patient was told last: perhaps it was announced by itself before it was said to replace.
+    """
     if heir.moved_from == former.key:
         return heir
-    inherited = {"told": former.told, "confirmed": former.confirmed} if former.told else {}
-    return heir.model_copy(update={"moved_from": former.key, "join_token": former.join_token} | inherited)
+    last = heir.told is None or former.confirmed[-1:] > heir.confirmed[-1:]
+    inherited = {"told": former.told, "confirmed": former.confirmed} if former.told and last else {}
+    token = former.join_token or heir.join_token
+    return heir.model_copy(update={"moved_from": former.key, "join_token": token} | inherited)
 
 
 def confirmed(appointment: Appointment, now: datetime) -> Appointment:
@@ -195,9 +221,9 @@ def restless(appointment: Appointment, now: datetime) -> bool:
     return len(sent) == MOST_CONFIRMED and now - sent[0] < timedelta(hours=1)
 
 
-def moved(former: Appointment, heir: str) -> Appointment:
+def moved(former: Appointment, heir: str, by: Order) -> Appointment:
     """The replaced appointment: it plans and says nothing any more, and needs no phone number."""
-    return without_phone(former).model_copy(update={"moved_to": heir})
+    return without_phone(former).model_copy(update={"moved_to": heir, "moved_by": by})
 
 
 def phone_is_over(appointment: Appointment, now: datetime) -> bool:
@@ -207,11 +233,11 @@ def phone_is_over(appointment: Appointment, now: datetime) -> bool:
 
 
 def phone_due(appointment: Appointment) -> datetime | None:
-    """When the phone number must be gone: an hour after the start, or after word of a cancellation or no-show."""
-    facts = appointment.facts
+    """When the phone number must be gone: an hour after the start, or after word that there is none any more."""
+    facts, word = appointment.facts, appointment.versioned_at
     moments = [facts.start] if facts.start else []
-    if facts.standing != "booked" and appointment.versioned_at:
-        moments.append(appointment.versioned_at)
+    if word and (facts.start is None or facts.standing != "booked"):
+        moments.append(word)
     return min(moments) + PHONE_STAYS if moments else None
 
 
@@ -234,25 +260,15 @@ def without_ids(appointment: Appointment) -> Appointment:
     last = max((event.order for event in appointment.history), default=appointment.base_order)
     if last is not None:
         last = (*last[:-1], _AFTER_ANY_ID)
-    folded = {"base": appointment.facts, "base_version": appointment.version, "base_order": last, "history": ()}
-    return appointment.model_copy(update={"csn": None, "join_token": None} | folded)
+    bare = without_phone(appointment)
+    folded = {"base": bare.facts, "base_order": last, "history": ()}
+    return bare.model_copy(update={"csn": None, "join_token": None} | folded)
 
 
 def _hushed(event: Heard) -> Heard:
     return event.model_copy(update={"facts": {name: _GONE.get(name, value) for name, value in event.facts.items()}})
 
 
-def _fold(facts: Facts, version: int, events: Sequence[Heard]) -> tuple[Facts, int, Heard | None]:
-    """Facts after the events, the version then, and the event that made it (None when none of these did)."""
-    made_by = None
-    states = [facts, *_states(facts, events)]
-    for event, (before, now) in zip(events, pairwise(states), strict=True):
-        if version == 0 or to_tell(before) != to_tell(now):
-            version, made_by = version + 1, event
-    return states[-1], version, made_by
-
-
-def _states(facts: Facts, events: Sequence[Heard]) -> Iterator[Facts]:
-    for event in events:
-        facts = Facts.model_validate(facts.model_dump() | event.facts)
-        yield facts
+def _folded(facts: Facts, events: Iterable[Heard]) -> Facts:
+    """Facts after the events, in their order."""
+    return reduce(lambda known, event: Facts.model_validate(known.model_dump() | event.facts), events, facts)

@@ -85,6 +85,7 @@ def _message(connection: Connection, event: SchedulingEvent, arrived: datetime) 
         give_up_at=arrived + _GIVE_UP,
         connection=connection.id,
         event=event,
+        loading=connection.own.sms.initial_load,
     )
 
 

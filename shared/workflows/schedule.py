@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.domain.agenda import announcement_ends, is_past, planned
-from shared.domain.appointment import Appointment, adopted, after, heard, moved
+from shared.domain.appointment import Appointment, Order, adopted, after, booked_since, heard, moved, order_of, returned
 from shared.domain.connection import Connection, SmsSetup
 from shared.messages import SchedulingMessage, TextOrder, text_id
 from shared.storage.agenda import Agenda
@@ -51,7 +51,7 @@ async def apply(message: SchedulingMessage, deps: Deps) -> None:
     stored = await settled(lambda: _hear(message, connection, deps))
     older = _key(connection, message.event.moved_from, deps)
     if older and older != stored.key:
-        stored = await settled(lambda: _adopt(stored, older, deps))
+        stored = await settled(lambda: _adopt(stored, older, order_of(message.event), deps))
     await emit(stored, connection.own.sms, deps)
     outcome("schedule", appointment=stored.key, version=stored.version, trigger=message.event.trigger)
 
@@ -87,7 +87,8 @@ async def _hear(message: SchedulingMessage, connection: Connection, deps: Deps) 
     key = deps.pseudonyms.of("csn", connection.id, message.event.csn)
     found = await deps.appointments.find(key)
     known, row = found or (_unheard(connection, key, message.event.csn), None)
-    changed = after(known, heard(message.event, connection.own.sms), deps.clock.now())
+    event = heard(message.event, connection.own.sms, loading=message.loading)
+    changed = after(returned(known, message.event), event, deps.clock.now())
     if changed is not known:
         changed = _revived(changed, message.event.csn, deps)
         await deps.appointments.save(changed, row)
@@ -106,23 +107,24 @@ def _unheard(connection: Connection, key: str, csn: str) -> Appointment:
     return Appointment(connection=connection.id, key=key, csn=csn, join_token=secrets.token_urlsafe(16))
 
 
-async def _adopt(stored: Appointment, older: str, deps: Deps) -> Appointment:
+async def _adopt(stored: Appointment, older: str, by: Order, deps: Deps) -> Appointment:
     """The appointment takes over link and texts of the one it replaces; then the older one falls silent.
 
-    An older one of which nothing has been heard yet gets a row as well: what comes late finds it silent.
+    An older one of which nothing has been heard yet gets a row as well: what comes late finds it silent. Where a newer
+    message said the opposite, that counts.
     """
     current = await deps.appointments.find(stored.key)
     if current is None:
         return stored
     heir, row = current
-    unheard = Appointment(connection=heir.connection, key=older, csn=None, join_token=heir.join_token)
+    unheard = Appointment(connection=heir.connection, key=older, csn=None, versioned_at=deps.clock.now())
     former, former_row = await deps.appointments.find(older) or (unheard, None)
-    if former.moved_to not in {None, heir.key}:
+    if former.moved_to not in {None, heir.key} or heir.moved_to == older or booked_since(former, by):
         return stored
     if (changed := adopted(heir, former)) is not heir:
         await deps.appointments.save(changed, row)
     if former.moved_to is None:
-        await deps.appointments.save(moved(former, heir.key), former_row)
+        await deps.appointments.save(moved(former, heir.key, by), former_row)
     return changed
 
 

@@ -8,12 +8,13 @@ FirstSent while the provider recognises it, or when it surely was not taken.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Literal, Protocol
 
 from shared.clients.sms import Sms, SmsAnswer, SmsOrder
 from shared.clock import Clock
 from shared.domain import delivery, permission, quiet, texts, wording
-from shared.domain.appointment import Appointment, Told, confirmed, restless, to_tell
+from shared.domain.appointment import Appointment, confirmed, restless, to_tell
 from shared.domain.connection import Connection
 from shared.domain.delivery import Verdict
 from shared.domain.permission import Scene, Skip
@@ -117,20 +118,29 @@ async def held(connection: Connection, deps: Deps) -> list[TextOrder]:
 
 
 async def decide(connection: Connection, decision: Decision, deps: Deps) -> int:
-    """Let go, or drop, everything the brake holds back; how many. Safe to repeat.
+    """Let go, or drop, everything the brake holds back; of how many that came true. Safe to repeat.
 
-    What is let go is checked like any other text, but for the brake.
+    What is let go is checked like any other text, but for the brake. A patient whose phone number is gone, as an hour
+    after a cancellation, can be told nothing any more.
     """
-    orders = await deps.brake.held(connection.id)
-    state = State.RELEASED if decision == "release" else State.DROPPED
-    for order in orders:
-        text = await _change(order, lambda text: _decided(text, state), deps)
+    count = 0
+    for order in await deps.brake.held(connection.id):
+        wanted = partial(_decided, becomes=State.RELEASED if decision == "release" else State.DROPPED)
+        if decision == "release" and not await _reachable(order, deps):
+            wanted = partial(texts.turned_down, reason=Skip.NO_PHONE)
+        text = await _change(order, wanted, deps)
         if text.state is State.RELEASED:
             until = deps.clock.now() + _RELEASED_FOR
             await deps.queues.put(order.model_copy(update={"attempt": 0, "give_up_at": until}))
+        count += text.state in {State.RELEASED, State.DROPPED}
         await deps.brake.forget(order)
-    outcome("held texts", connection=connection.id, decision=decision, count=len(orders))
-    return len(orders)
+    outcome("held texts", connection=connection.id, decision=decision, count=count)
+    return count
+
+
+async def _reachable(order: TextOrder, deps: Deps) -> bool:
+    found = await deps.appointments.find(order.appointment)
+    return found is not None and found[0].facts.phone is not None
 
 
 async def _claim(order: TextOrder, deps: Deps) -> _Claim | None:
@@ -273,7 +283,7 @@ async def _untell(order: TextOrder, before: Appointment, deps: Deps) -> None:
     found = await deps.appointments.find(order.appointment)
     if found is None or found[0].told != _told(before, order).told:
         return
-    earlier: dict[str, Told | int | None] = {"told": before.told, "told_version": before.told_version}
+    earlier = {name: getattr(before, name) for name in ("told", "told_version", "confirmed")}
     restored = found[0].model_copy(update=earlier)
     if restored != found[0]:
         await deps.appointments.save(restored, found[1])
@@ -293,8 +303,8 @@ def _too_late(text: Text) -> Text:
     return texts.turned_down(text, Skip.ANOTHER_VERSION)
 
 
-def _decided(text: Text, state: State) -> Text:
-    return text.model_copy(update={"state": state}) if text.state in {State.NEW, State.HELD, state} else text
+def _decided(text: Text, becomes: State) -> Text:
+    return text.model_copy(update={"state": becomes}) if text.state in {State.NEW, State.HELD, becomes} else text
 
 
 async def _find(order: TextOrder, deps: Deps) -> tuple[Text, Row | None]:

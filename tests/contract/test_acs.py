@@ -441,6 +441,19 @@ def test_an_id_with_another_body_is_rejected(acs, change):
     assert [text["message"] for text in acs.texts()] == ["Hello"]
 
 
+def test_an_id_is_forgotten_after_the_window_and_the_same_one_texts_again(acs):
+    """The service promises no more: who gives a text its id again hours later has texted twice."""
+    body = acs.body()
+    only_item(acs.call("POST", SMS, body))
+    acs.move(timedelta(minutes=6))
+    later = acs.body()
+    recipient = later["smsRecipients"][0] | {
+        "repeatabilityRequestId": body["smsRecipients"][0]["repeatabilityRequestId"]
+    }
+    assert only_item(acs.call("POST", SMS, later | {"smsRecipients": [recipient]}))["httpStatusCode"] == 202
+    assert len(acs.texts()) == 2
+
+
 @pytest.mark.parametrize(
     ("age", "status"), [(timedelta(minutes=4, seconds=50), 202), (timedelta(minutes=5, seconds=2), 412)]
 )

@@ -99,7 +99,7 @@ class SchedulingEvent:
         str, ...
     ]  # those of the connection's video visit types that the message names; names before codes
     video: bool | None  # None: the message names no visit type
-    sent: datetime | None  # MSH-7 as read, however imprecise
+    sent: datetime | None  # MSH-7, if it tells the minute at least
     order: Order
     sender: str  # MSH-3|MSH-4
     control_id: str

@@ -169,7 +169,7 @@ def _moved_from(action: Action, csn: str, segments: Segments, fields: FieldMap) 
 def _order(
     message: RawMessage, control_id: str, fields: FieldMap, arrived: datetime, notes: list[Note]
 ) -> tuple[datetime | None, Order]:
-    """MSH-7 orders the events of an appointment, unless it is missing, imprecise or from the future."""
+    """MSH-7 as far as it tells an age, and the order: by it, unless it is missing, imprecise or from the future."""
     text = message.header.component(7, 1)
     sent = times.read(text, fields.timezone, near=arrived)
     if sent is None:
@@ -177,12 +177,13 @@ def _order(
         return None, Order(arrived, arrived, message.position, control_id)
     if sent.note:
         notes.append(sent.note)
+    known = sent.utc if sent.precision in {"second", "minute"} else None
     doubt = (
         Note.SENT_IMPRECISE if sent.precision != "second" else Note.SENT_AHEAD if sent.utc > arrived + _AHEAD else None
     )
     if doubt:
         notes.append(doubt)
-    return sent.utc, Order(arrived if doubt else sent.utc, arrived, message.position, control_id)
+    return known, Order(arrived if doubt else sent.utc, arrived, message.position, control_id)
 
 
 def _language(segments: Segments, notes: list[Note]) -> str | None:

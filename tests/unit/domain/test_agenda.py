@@ -67,7 +67,7 @@ def test_what_is_no_booked_video_visit_plans_no_reminder(facts: dict[str, object
 
 
 def test_a_moved_appointment_plans_nothing_but_its_erasure() -> None:
-    assert [kind for kind, _, _ in kinds(moved(booked(), "heir"))] == ["erase-visit"]
+    assert [kind for kind, _, _ in kinds(moved(booked(), "heir", (NOON, NOON, 0, "", "")))] == ["erase-visit"]
 
 
 @pytest.mark.parametrize(

@@ -327,7 +327,7 @@ async def test_the_link_of_an_appointment_that_was_replaced_stays_with_the_next(
     former = await booked(world)
     found = await world.appointments.find(KEY)
     assert found
-    await world.appointments.save(moved(former, "heir"), found[1])
+    await world.appointments.save(moved(former, "heir", (LAST, LAST, 0, "", "")), found[1])
     await erased_at(world, LAST)
     assert await csn(world) is None
     assert await world.lookups.find(Kind.JOIN_TOKEN, f"link-{KEY}") is not None

@@ -15,7 +15,7 @@ from shared.messages import SchedulingMessage, UpkeepOrder
 from shared.storage.agenda import Agenda
 from shared.storage.lookups import Kind
 from shared.storage.names import Queue, Table
-from shared.workflows import agenda, closing, meetings, schedule, texts
+from shared.workflows import agenda, closing, meetings, schedule, texts, upkeep
 from tests.conftest import Store
 from tests.unit.workflows.launch_world import POOL
 from tests.unit.workflows.test_meetings import request
@@ -254,6 +254,127 @@ async def test_what_was_moved_once_is_not_taken_over_by_a_second_heir(world: Sch
     assert (await world.appointment("9003")).moved_from is None
 
 
+async def test_a_move_back_leaves_the_first_one_standing_with_the_link(world: ScheduleWorld) -> None:
+    back = said("S13", 20, OLD, START + timedelta(hours=1), moved_from=NEW)
+    await world.heard(said("S12"))
+    await world.texted()
+    await world.heard(move())
+    assert await world.texted() == [("changed", LATER)]
+    await world.heard(back, move(), back)
+    first, second = await world.appointment(OLD), await world.appointment(NEW)
+    assert (first.moved_to, second.moved_to, first.facts.phone) == (None, first.key, PHONE)
+    assert set(await world.texted()) == {("changed", START + timedelta(hours=1))}
+    assert len(world.sms.phones) == 3
+    row = await world.lookups.find(Kind.JOIN_TOKEN, first.join_token or "")
+    assert row
+    assert row["target"] == first.key
+
+
+@pytest.mark.promise("P12")
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_a_move_and_the_move_back_in_any_order_leave_the_first_one_standing(
+    world: ScheduleWorld, order: Any
+) -> None:
+    events = [said("S12"), move(), said("S13", 20, OLD, START + timedelta(hours=1), moved_from=NEW)]
+    await world.heard(*(events[place] for place in order))
+    first, second = await world.appointment(OLD), await world.appointment(NEW)
+    assert (first.moved_to, second.moved_to) == (None, first.key)
+    assert {start for _, start in await world.texted()} == {START + timedelta(hours=1)}
+    assert len(world.sms.phones) == 1
+
+
+async def test_what_was_moved_away_and_is_booked_anew_stands_again(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"), move(), said("S12", 20, OLD, START + timedelta(hours=2)))
+    assert (await world.appointment(OLD)).moved_to is None
+    assert (await world.appointment(NEW)).moved_to is None
+    assert sorted(start for _, start in await world.texted() if start) == [START + timedelta(hours=2), LATER]
+
+
+async def test_who_replaces_another_late_keeps_what_its_patient_was_told_last(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"))
+    await world.texted()
+    world.clock.moment = NOW + timedelta(minutes=5)
+    await world.heard(said("S12", 5, NEW, LATER))
+    await world.texted()
+    await world.heard(said("S14", 10, NEW, LATER, moved_from=OLD))
+    assert await world.texted() == []
+    await world.heard(said("S15", 20, NEW, LATER))
+    assert await world.texted() == [("cancelled", LATER)]
+
+
+async def test_an_older_one_of_which_nothing_was_heard_has_an_end_and_no_link(world: ScheduleWorld) -> None:
+    await world.heard(move())
+    far = NOW + timedelta(days=5000)
+    assert world.key(OLD) in [key async for key in world.visits.over(far)]
+    assert (await world.appointment(OLD)).join_token is None
+
+
+# --- versions
+
+
+@pytest.mark.promise("P2")
+async def test_a_late_message_never_makes_another_text_of_a_version_that_was_announced(world: ScheduleWorld) -> None:
+    """Two messages give the same new time; the older one comes after midnight, while the first text is held."""
+    late = NOW.replace(hour=23, minute=50)
+
+    def at(trigger: str, minute: int, arrived: datetime, start: datetime) -> SchedulingMessage:
+        sent = late + timedelta(minutes=minute)
+        return said(trigger, 0, start=start, control=f"{minute}", sent=sent, order=Order(sent, arrived, 0, f"{minute}"))
+
+    world.clock.moment = late
+    await world.heard(at("S12", -30, late, START))
+    await world.texted()
+    await world.connect(reminders=(60,), hourly_brake=0)
+    await world.heard(at("S13", 0, late, START + timedelta(hours=1)))
+    assert await world.texted() == []
+    world.clock.moment = late + timedelta(minutes=15)
+    connection = await world.connect(reminders=(60,), hourly_brake=500)
+    await world.heard(at("S14", -1, world.clock.moment, START + timedelta(hours=1)))
+    assert await world.texted() == []
+    assert await texts.decide(connection, "release", world) == 1
+    world.clock.moment += timedelta(minutes=30)
+    await world.texted()
+    assert len(world.sms.phones) == 2
+
+
+@pytest.mark.promise("P12")
+async def test_a_cancellation_that_comes_late_is_told_whatever_was_told_meanwhile(world: ScheduleWorld) -> None:
+    """The visit left the video visits and came back; then an older message turns up that cancelled it."""
+    for message in (said("S12", video=True), said("S14", 20, video=False), said("S14", 30, video=True)):
+        await world.heard(message)
+        await world.texted()
+    await world.heard(said("S15", 10))
+    assert await world.texted() == [("cancelled", START)]
+    assert "is cancelled" in world.sms.phones[-1].words
+
+
+# --- what is announced
+
+
+async def test_what_came_in_during_the_initial_load_is_quiet_although_it_is_worked_on_later(
+    world: ScheduleWorld,
+) -> None:
+    waiting = [said("S12", 0, csn=f"7{number:03}").model_copy(update={"loading": True}) for number in range(3)]
+    await world.heard(*waiting)
+    assert await world.texted() == []
+    await world.heard(said("S12", 1, csn="7999"))
+    assert await world.texted() == [("booked", START)]
+
+
+# --- no start
+
+
+@pytest.mark.feature("F6.3")
+@pytest.mark.parametrize("first", [[said("S12")], []], ids=["deleted", "never given"])
+async def test_the_phone_leaves_also_when_there_is_no_start_any_more(world: ScheduleWorld, first: Any) -> None:
+    await world.heard(*first, said("S14", 5, start=None, start_said=Said.DELETED))
+    world.clock.moment = NOW + timedelta(hours=2)
+    await agenda.dispatch(world)
+    for order in await world.queued(Queue.UPKEEP):
+        await upkeep.apply(order, world)
+    assert PHONE not in (await world.appointment()).model_dump_json()
+
+
 # --- erased and booked again
 
 
@@ -292,9 +413,10 @@ async def _end(world: ScheduleWorld, csn: str, messages: list[SchedulingMessage]
     for order in orders.values():
         await texts.send(order, world)
     sent = [await world.text(order) for order in orders.values()]
-    wanted = {(one.kind, one.slot, one.day) for one in orders.values() if one.version == row.version}
-    said_ = sorted(str((one.occasion, one.start, one.version)) for one in sent if one and one.state == "accepted")
-    return row.model_dump(exclude={"key", "csn", "join_token"}), wanted, said_
+    wanted = {(one.kind, one.slot) for one in orders.values() if one.version == row.version}
+    said_ = sorted(str((one.occasion, one.start)) for one in sent if one and one.state == "accepted")
+    told = {"told_version", "version", "versioned_at", "quiet", "confirmed"}
+    return row.model_dump(exclude={"key", "csn", "join_token"} | told), wanted, said_
 
 
 @pytest.mark.promise("P2", "P12")

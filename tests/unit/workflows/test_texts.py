@@ -184,6 +184,23 @@ async def test_throttled_for_an_hour_it_still_goes_out_once(world: World) -> Non
     assert (sent.first_sent, "STOP" in sent.words, await world.told()) == (NOW + timedelta(hours=1), True, BOOKED)
 
 
+@pytest.mark.promise("P2")
+async def test_busy_answers_are_no_confirmations_the_next_change_is_told(world: World) -> None:
+    """A provider that is away for a minute answers as often as a broken feed sends."""
+    world.sms.script = [text_world.busy] * 5
+    for _ in range(5):
+        with pytest.raises(Later):
+            await texts.send(order(), world)
+        world.clock.moment += timedelta(seconds=20)
+    await texts.send(order(), world)
+    found = await world.appointments.find("k")
+    assert found
+    known = {"told": found[0].told, "confirmed": found[0].confirmed}
+    await world.book(version=2, facts={"standing": "cancelled"}, **known)
+    await texts.send(order(version=2), world)
+    assert await world.state(order(version=2)) == "accepted"
+
+
 async def test_throttled_after_a_lost_answer_proves_nothing(world: World) -> None:
     world.sms.script = [text_world.lost, text_world.busy]
     for _ in range(2):
@@ -339,6 +356,16 @@ async def test_released_texts_go_out_past_the_brake_and_are_checked_again(world:
         await texts.send(one, world)
     assert sorted([await world.state(one) for one in orders]) == ["accepted", "accepted", "skipped another version"]
     assert (len(world.sms.phones), await texts.held(connection, world)) == (2, [])
+
+
+async def test_a_text_whose_phone_is_gone_is_not_released_and_not_counted(world: World) -> None:
+    connection = await world.connect(hourly_brake=0)
+    await world.book()
+    await texts.send(order(), world)
+    await world.book(facts={"phone": None})
+    assert await texts.decide(connection, "release", world) == 0
+    assert await world.state(order()) == "skipped no phone"
+    assert await world.queued(Queue.SMS_OUTBOUND) == []
 
 
 async def test_dropped_texts_never_go_out(world: World) -> None:

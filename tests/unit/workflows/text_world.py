@@ -50,7 +50,7 @@ class Provider:
     """Takes a text once per id within the window, and answers as told."""
 
     clock: MovingClock
-    taken: dict[str, SmsOrder] = field(default_factory=dict)
+    taken: dict[str, tuple[SmsOrder, datetime]] = field(default_factory=dict)
     phones: list[SmsOrder] = field(default_factory=list)
     asked: list[SmsOrder] = field(default_factory=list)
     script: list[Callable[["Provider", SmsOrder], SmsAnswer]] = field(default_factory=list)
@@ -60,11 +60,12 @@ class Provider:
         return self.script.pop(0)(self, order) if self.script else self.take(order)
 
     def take(self, order: SmsOrder) -> SmsAnswer:
-        known = self.taken.get(order.id)
-        if self.clock.now() - order.first_sent > WINDOW or (known and known != order):
+        now = self.clock.now()
+        known = {id_: taken for id_, (taken, at) in self.taken.items() if now - at <= WINDOW}.get(order.id)
+        if now - order.first_sent > WINDOW or (known and known != order):
             return SmsAnswer(Verdict.REJECTED, code="412")
         if known is None:
-            self.taken[order.id] = order
+            self.taken[order.id] = (order, now)
             self.phones.append(order)
         return SmsAnswer(Verdict.ACCEPTED, f"Outgoing_{order.id}", "202")
 
