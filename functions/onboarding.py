@@ -25,6 +25,18 @@ class Declined(Model):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class OrganisationShown(Organisation):
+    """One with its tag, for If-Match."""
+
+    change: str
+
+
+class SharedBaseShown(SharedBase):
+    """One with its tag, for If-Match."""
+
+    change: str
+
+
 class Organisations(Paging):
     """Whose organisations. Only an operator may name a tenant; without one they see all."""
 
@@ -76,37 +88,38 @@ async def decline_request(call: Call, body: Declined) -> AccessRequest:
     return await onboarding.decline(call.path["request"], body.reason, call.who, deps())
 
 
-@operation(bp, "PUT", "config/organisations", roles=OPERATORS)
-async def enable_organisation(call: Call, body: Organisation) -> Organisation:
+@operation(bp, "PUT", "config/organisations", roles=OPERATORS, guards=True)
+async def enable_organisation(call: Call, body: Organisation) -> OrganisationShown:
     """The operator lets an organisation in, changes its entitlement, or switches it off and on."""
-    await onboarding.let_in(body, call.who, deps())
-    return body
+    await onboarding.let_in(body, call.who, deps(), call.expects)
+    return OrganisationShown(**dict(body), change=body.tag)
 
 
 @operation(bp, "GET", "config/organisations", roles=ANYBODY)
-async def list_organisations(call: Call, query: Organisations) -> Page[Organisation]:
+async def list_organisations(call: Call, query: Organisations) -> Page[OrganisationShown]:
     """The organisations of the caller's tenant; for an operator those of a tenant, or all."""
     own = UUID(call.who.tenant)
     operator = "Operator" in call.who.roles
     if not operator and query.tenant not in {None, own}:
         raise Refused(Code.ROLE_MISSING)
     found = await deps().connections.organisations(query.tenant if operator else own)
-    return paged(found, lambda one: f"{one.tenant}|{one.id}", query)
+    seen = [OrganisationShown(**dict(one), change=one.tag) for one in found]
+    return paged(seen, lambda one: f"{one.tenant}|{one.id}", query)
 
 
-@operation(bp, "PUT", "config/shared-bases", roles=OPERATORS)
-async def share_base(call: Call, body: SharedBase) -> SharedBase:
+@operation(bp, "PUT", "config/shared-bases", roles=OPERATORS, guards=True)
+async def share_base(call: Call, body: SharedBase) -> SharedBaseShown:
     """The operator lets other tenants of a network use a FHIR base URL; without children, no longer."""
-    del call
-    await fhir_bases.share(body, deps())
-    return body
+    await fhir_bases.share(body, deps(), call.expects)
+    return SharedBaseShown(**dict(body), change=body.tag)
 
 
 @operation(bp, "GET", "config/shared-bases", roles=OPERATORS)
-async def list_shared_bases(call: Call, query: Paging) -> Page[SharedBase]:
+async def list_shared_bases(call: Call, query: Paging) -> Page[SharedBaseShown]:
     """Every FHIR base URL that tenants share."""
     del call
-    return paged(await fhir_bases.shared(deps()), lambda one: one.fhir_base_url, query)
+    seen = [SharedBaseShown(**dict(one), change=one.tag) for one in await fhir_bases.shared(deps())]
+    return paged(seen, lambda one: one.fhir_base_url, query)
 
 
 @operation(bp, "GET", "config/onboarding", roles=BOTH)

@@ -25,7 +25,7 @@ from shared.clients.entra import Caller
 from shared.domain.connection import Connection
 from shared.domain.model import Model
 from shared.errors import Broken, Code, Refused
-from shared.web import answer, answered, if_match
+from shared.web import answer, answered, expected, if_match
 from shared.workflows import configuration
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -44,11 +44,16 @@ class Call:
     """Who calls, and what they named.
 
     path    parameters of the address
+    expects what the caller wants to change, by the tag that they read; "" where they expect nothing, None where they
+            do not say
+    key     the Idempotency-Key of a POST: what is made may take its id from it, so that a repetition makes the same
     held    the connection of the address, the caller's own, and the tag under which it is stored
     """
 
     who: Caller
     path: dict[str, str]
+    expects: str | None
+    key: str | None
     held: tuple[Connection, str] | None
 
     @property
@@ -94,6 +99,7 @@ class Operation:
     gives: Any
     status: int
     changes: bool
+    guards: bool
     reads: bool
 
 
@@ -109,17 +115,20 @@ def operation(
     roles: tuple[str, ...],
     status: int = 200,
     changes: bool = False,
+    guards: bool = False,
     reads: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Model | Csv | None]]], Any]:
     """Make a handler a route of the API.
 
     roles     any one of them is enough
     changes   the caller must send If-Match with the `change` they read
+    guards    the caller may send If-Match with the `change` they read, or If-None-Match: * for something new
     reads     a POST that may be repeated as it is: no answer of it is kept
     """
 
     def registered(handler: Callable[..., Awaitable[Model | Csv | None]]) -> Any:
-        made = _described(handler, method, path, roles, status, changes=changes, reads=reads or method != "POST")
+        reading = reads or method != "POST"
+        made = _described(handler, method, path, roles, status, changes=changes, guards=guards, reads=reading)
         OPERATIONS.append(made)
         return bp.route(path, methods=[method])(answered(_route(handler, made)))
 
@@ -134,6 +143,7 @@ def _described(
     status: int,
     *,
     changes: bool,
+    guards: bool,
     reads: bool,
 ) -> Operation:
     hints = get_type_hints(handler)
@@ -148,6 +158,7 @@ def _described(
         gives=None if hints["return"] is type(None) else hints["return"],
         status=status,
         changes=changes,
+        guards=guards,
         reads=reads,
     )
 
@@ -157,7 +168,13 @@ def _route(handler: Callable[..., Awaitable[Model | Csv | None]], made: Operatio
         who = await caller(req, *made.roles)
 
         async def answers() -> func.HttpResponse:
-            call = Call(who, dict(req.route_params), await _held(req, made, who))
+            call = Call(
+                who=who,
+                path=dict(req.route_params),
+                expects=expected(req),
+                key=req.headers.get("Idempotency-Key"),
+                held=await _held(req, made, who),
+            )
             return _answer(await handler(call, **_taken(made, req)), made)
 
         if made.reads:

@@ -16,6 +16,7 @@ _ALWAYS = (401, 403, 404, 409, 422, 502, 503)
 _WITH_BODY = (400, 413, 415)
 _WITH_ETAG = (412, 428)
 _IF_MATCH = {"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}}
+_GUARDS = [_IF_MATCH | {"name": name, "required": False} for name in ("If-Match", "If-None-Match")]
 _IDEMPOTENCY = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 100}}
 _PROBLEM = {
     "type": "object",
@@ -86,11 +87,11 @@ def _parameters(one: Operation) -> list[Document]:
             {"name": name, "in": "query", "required": name in needed, "schema": each}
             for name, each in schema["properties"].items()
         ]
-    return found + [_IF_MATCH] * one.changes + [_IDEMPOTENCY] * (not one.reads)
+    return found + [_IF_MATCH] * one.changes + _GUARDS * one.guards + [_IDEMPOTENCY] * (not one.reads)
 
 
 def _responses(one: Operation, references: dict[tuple[Any, JsonSchemaMode], Document]) -> Document:
-    refusals = _ALWAYS + _WITH_BODY * (one.body is not None) + _WITH_ETAG * one.changes
+    refusals = _ALWAYS + _WITH_BODY * (one.body is not None) + _WITH_ETAG * (one.changes or one.guards)
     return {str(one.status): _good(one, references)} | {
         str(status): {"$ref": "#/components/responses/Problem"} for status in sorted(refusals)
     }

@@ -153,6 +153,13 @@ def if_match(req: func.HttpRequest) -> str:
     return tag.removeprefix("W/").strip('"')
 
 
+def expected(req: func.HttpRequest) -> str | None:
+    """What the caller wants to change, by its ETag; "": nothing may be there yet; None: they do not say."""
+    if req.headers.get("If-None-Match") == "*":
+        return ""
+    return if_match(req) if req.headers.get("If-Match") else None
+
+
 def bearer(req: func.HttpRequest) -> str:
     """The access token of the request."""
     header: str = req.headers.get("Authorization", "")

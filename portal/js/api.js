@@ -48,16 +48,17 @@ export async function all(path) {
 export const open = (path) => answered(send(path, { headers: {} }));
 
 /**
- * One call. `body`: an object, or a Blob or ArrayBuffer for a file; `change`: of what was read; `key`: the same for
- * every attempt at one thing.
+ * One call. `body`: an object, or a Blob or ArrayBuffer for a file; `change`: of what was read; `fresh`: nothing is there
+ * yet; `key`: the same for every attempt at one thing.
  */
-async function call(method, path, { body, change, key, read } = {}) {
+async function call(method, path, { body, change, fresh, key, read } = {}) {
   const bearer = token();
   if (bearer === null) throw new SignInEnded();
   const headers = { Authorization: `Bearer ${bearer}`, Accept: "application/json" };
   const isFile = body instanceof Blob || body instanceof ArrayBuffer;
   if (body !== undefined) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
   if (change !== undefined) headers["If-Match"] = `"${change}"`;
+  if (fresh) headers["If-None-Match"] = "*";
   if (key !== undefined) headers["Idempotency-Key"] = key;
   return answered(send(path, { method, headers, body: isFile || body === undefined ? body : JSON.stringify(body) }), read);
 }

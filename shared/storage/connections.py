@@ -139,10 +139,22 @@ class Connections:
             raise Refused(Code.WRONG_STATE, "secret")
         return str(row["secret_sealed"])
 
-    async def enable(self, organisation: Organisation) -> None:
-        """Keep an organisation, or change its name and entitlement."""
-        row = {"PartitionKey": str(organisation.tenant), "RowKey": organisation.id}
-        await self._tables.put(Table.ORGANISATIONS, row | {"settings": organisation.model_dump_json()})
+    async def enable(self, organisation: Organisation, expects: str | None = None) -> None:
+        """Keep an organisation, or change its name and entitlement.
+
+        expects   the tag of what is there, "" for nothing; refuses when it is something else
+        """
+        place = str(organisation.tenant), organisation.id
+        row = {"PartitionKey": place[0], "RowKey": place[1], "settings": organisation.model_dump_json()}
+        if expects is None:
+            return await self._tables.put(Table.ORGANISATIONS, row)
+        known = await self._tables.get(Table.ORGANISATIONS, *place)
+        if (Organisation.model_validate_json(known["settings"]).tag if known else "") != expects:
+            raise Refused(Code.CHANGED_MEANWHILE)
+        try:
+            return await self._tables.save(Table.ORGANISATIONS, row | ({"etag": known["etag"]} if known else {}))
+        except Conflict:
+            raise Refused(Code.CHANGED_MEANWHILE) from None
 
     async def organisations(self, tenant: UUID | None) -> list[Organisation]:
         """The organisations of a tenant, or all. Other rows of the table have a `|` in their key."""

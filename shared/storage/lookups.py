@@ -4,13 +4,14 @@ A row that must not be made twice (a used launch state, a FHIR base URL) is an i
 """
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from shared.clock import Clock
 from shared.storage.names import Table
-from shared.storage.tables import Row, Tables
+from shared.storage.tables import Conflict, Row, Tables
 
 #: A row is removed this long after it has expired: nobody writes one any more that was so nearly over.
 _GRACE = timedelta(days=1)
@@ -42,8 +43,21 @@ class Lookups:
         self._clock = clock
 
     async def claim(self, kind: Kind, name: str, target: str, expires: datetime | None = None, **facts: Any) -> bool:
-        """Make the row; False when it exists, whoever made it."""
-        return await self._tables.insert(Table.LOOKUPS, self._row(kind, name, target, expires) | facts)
+        """Make the row; False when it exists, whoever made it. One that has expired is none."""
+        row = self._row(kind, name, target, expires) | facts
+        if await self._tables.insert(Table.LOOKUPS, row):
+            return True
+        return expires is not None and await self._succeed(row)
+
+    async def _succeed(self, row: Row) -> bool:
+        """Write over a row that has expired; False when it has not, or somebody else was faster."""
+        before = await self._tables.get(Table.LOOKUPS, row["PartitionKey"], row["RowKey"])
+        if before is None or not before.get("expires") or before["expires"] > self._clock.now():
+            return False
+        with suppress(Conflict):
+            await self._tables.replace(Table.LOOKUPS, row | {"etag": before["etag"]})
+            return True
+        return False
 
     async def put(self, kind: Kind, name: str, target: str, expires: datetime | None = None, **facts: Any) -> None:
         """Make the row or let it lead elsewhere."""

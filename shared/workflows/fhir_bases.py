@@ -71,11 +71,14 @@ def spelling(base: str) -> str:
     return base.lower()
 
 
-async def share(base: SharedBase, deps: Deps) -> None:
+async def share(base: SharedBase, deps: Deps, expects: str | None = None) -> None:
     """The operator names who may use a base URL; without children it is shared no longer.
 
-    Connections that stand on it already stay.
+    Connections that stand on it already stay. `expects`: the tag of what is there, "" for nothing.
     """
+    known = await deps.lookups.find(Kind.SHARED_BASE, spelling(base.fhir_base_url))
+    if expects is not None and (_shared(known).tag if known else "") != expects:
+        raise Refused(Code.CHANGED_MEANWHILE)
     if base.children:
         children = json.dumps([str(child) for child in base.children])
         await deps.lookups.put(

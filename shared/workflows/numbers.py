@@ -14,6 +14,7 @@ from shared.domain.receipts import number as one_spelling
 from shared.errors import Code, Refused
 from shared.messages import NumberOrder
 from shared.storage.connections import Connections
+from shared.storage.names import Queue
 from shared.storage.orders import Orders
 from shared.storage.queues import Queues
 from shared.storage.tables import settled
@@ -131,6 +132,19 @@ async def check_link(tenant: UUID, number: str | None, deps: Rows) -> None:
     """A connection texts only from a number of its own tenant, ordered or assigned. Several may use one (F5.7)."""
     if number is not None and not numbers.is_of(number, await deps.orders.of_tenant(tenant)):
         raise Refused(Code.NUMBER_NOT_YOURS, "sms.number")
+
+
+async def awaken(deps: Deps) -> int:
+    """Send for orders that nobody works on: who died between row and message left none. How many.
+
+    As long as any message waits in the queue nothing is done: another one would be worked on beside it.
+    """
+    if (await deps.queues.backlog(Queue.NUMBER_ORDERS, deps.clock.real())).length:
+        return 0
+    asleep = [one for one in await deps.orders.of_tenant(None) if one.under_way or one.state == "releasing"]
+    for one in asleep:
+        await deps.queues.put(message_for(one, max(one.at, one.since) + numbers.GIVE_UP))
+    return len(asleep)
 
 
 def message_for(one: Order, give_up_at: datetime) -> NumberOrder:

@@ -67,13 +67,15 @@ async def decline(request_id: str, reason: str, who: Caller, deps: Deps) -> Acce
     return declined
 
 
-async def let_in(organisation: Organisation, who: Caller, deps: Deps) -> None:
+async def let_in(organisation: Organisation, who: Caller, deps: Deps, expects: str | None = None) -> None:
     """The operator lets an organisation in, changes its entitlement, or switches it off and on. Safe to repeat.
+
+    expects   the tag of the organisation as the operator read it, "" for a new one; None: whatever it is
 
     The organisation's row comes first, so a connection that is added meanwhile is refused or switched as well.
     """
     known = {one.id for one in await deps.connections.organisations(organisation.tenant)}
-    await deps.connections.enable(organisation)
+    await deps.connections.enable(organisation, expects)
     for connection in await deps.connections.of_tenant(organisation.tenant):
         if connection.organisation == organisation.id and connection.off == organisation.enabled:
             await settled(partial(_switch, connection.id, organisation, who, deps))

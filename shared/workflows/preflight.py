@@ -1,6 +1,7 @@
 """A preflight: each link of the chain is tried for real, in a bounded time, and none hides another.
 
-What it leaves behind: nothing. A meeting it makes is removed, a text it does not send, and Epic is told of nobody.
+What it leaves behind: ticks of the checklist. A meeting it makes is removed, a text it does not send, and Epic is told
+of nobody.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from shared.domain.connection import Connection, EngineCertificate, EpicSide
-from shared.domain.preflight import Finding, Link, Preflight, in_order, worst
+from shared.domain.onboarding import PrerequisiteName, Tick
+from shared.domain.preflight import Finding, Link, LinkId, Preflight, in_order, worst
 from shared.domain.preflight_findings import said
 from shared.errors import Code, Refused
+from shared.storage.onboarding import Onboarding
 from shared.telemetry import outcome
 from shared.workflows import preflight_epic, preflight_microsoft
 from shared.workflows.bounded import linked
@@ -20,8 +23,15 @@ from shared.workflows.preflight_microsoft import SOON, day
 Revision = Literal["active", "pending"]
 
 
+#: What is met once every link of a kind has been found in order (F1.6): R4 and SMART are of November 2018 or later.
+_SHOWS: dict[LinkId, PrerequisiteName] = {"discovery": "epic-version", "organiser": "licences"}
+
+
 class Deps(preflight_epic.Deps, preflight_microsoft.Deps, Protocol):
     """What a preflight needs of the process."""
+
+    @property
+    def onboarding(self) -> Onboarding: ...
 
 
 async def run(connection: Connection, revision: Revision | None, deps: Deps) -> Preflight:
@@ -42,7 +52,18 @@ async def run(connection: Connection, revision: Revision | None, deps: Deps) -> 
     links = in_order(link for group in groups for link in group)
     failed = " ".join(sorted({link.finding for link in links if link.state == "failed"}))
     outcome("preflight", connection=connection.id, revision=which, failed=failed or None)
+    await _tick(connection, links, deps)
     return Preflight(revision=which, at=began, state=worst(links), links=links)
+
+
+async def _tick(connection: Connection, links: tuple[Link, ...], deps: Deps) -> None:
+    """Tick what was found in order; nothing is ever unticked here."""
+    met = await deps.onboarding.ticks(connection.tenant, connection.organisation)
+    for link, name in _SHOWS.items():
+        found = {one.state for one in links if one.id == link}
+        if found == {"ok"} and not (name in met and met[name].done):
+            tick = Tick(done=True, who="preflight", at=deps.clock.now())
+            await deps.onboarding.tick(connection.tenant, connection.organisation, name, tick)
 
 
 def _side(connection: Connection, which: Revision) -> EpicSide:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
-from uuid import uuid4
 
 from shared.clients.entra import Caller
 from shared.clients.sms import Sms, SmsOrder
@@ -75,8 +74,10 @@ async def shown(connection: Connection, occasion: Occasion, language: str, templ
     return preview.preview(sample, said, own=said.template != ours.template)
 
 
-async def ask(connection: Connection, number: str, occasion: Occasion, language: str, who: Caller, deps: Deps) -> str:
-    """Send a text to a number of the staff; its id. In test only to the allow-list; so many a minute."""
+async def ask(
+    text_id: str, connection: Connection, number: str, occasion: Occasion, language: str, who: Caller, deps: Deps
+) -> None:
+    """Send a text to a number of the staff. In test only to the allow-list; so many a minute. Once for an id."""
     to = _e164(number, connection)
     if reason := _not_ready(connection):
         raise Refused(Code.TEXTS_NOT_READY, f"sms: {reason}")
@@ -85,7 +86,7 @@ async def ask(connection: Connection, number: str, occasion: Occasion, language:
     now = deps.clock.now()
     await _take_turn(connection, who, now, deps)
     order = TrialText(
-        message_id=str(uuid4()),
+        message_id=text_id,
         traceparent=traceparent.get(),
         give_up_at=now + _TRIED_FOR,
         connection=connection.id,
@@ -98,7 +99,6 @@ async def ask(connection: Connection, number: str, occasion: Occasion, language:
     await deps.lookups.put(Kind.TEXT, order.message_id, partition(connection.id, order.day), now + _SHOWN_FOR)
     await deps.queues.put(order)
     outcome("trial text asked for", id=order.message_id, connection=connection.id, by=who.user)
-    return order.message_id
 
 
 async def _take_turn(connection: Connection, who: Caller, now: datetime, deps: Deps) -> None:

@@ -10,7 +10,7 @@ from shared.storage.agenda import Agenda
 from shared.storage.lookups import Kind, Lookups
 from shared.storage.names import Queue
 from shared.telemetry import alarm, outcome, place
-from shared.workflows import parked
+from shared.workflows import numbers, parked
 
 #: The agenda is worked off each minute; an entry this late means that nobody does.
 _OVERDUE = timedelta(minutes=10)
@@ -23,7 +23,7 @@ _MOST_COUNTED = 5000
 _WARN_AHEAD = timedelta(days=30)
 
 
-class Deps(parked.Deps, Protocol):
+class Deps(parked.Deps, numbers.Deps, Protocol):
     """What watching needs of the process."""
 
     @property
@@ -36,7 +36,7 @@ class Deps(parked.Deps, Protocol):
 
 async def watch(deps: Deps) -> None:
     """Look at everything once. One look that fails is an alarm itself and does not stop the others."""
-    for look in (_poison, _parked_content, _attempts, _agenda, _queues, _engine_certificates, _own_certificates):
+    for look in _LOOKS:
         try:
             await look(deps)
         except Exception as error:  # its text may hold anything: only its type and place go on
@@ -104,5 +104,22 @@ def _warn(last_day: datetime, now: datetime, **of: str) -> None:
         alarm("certificate ends", days=(last_day - now) // timedelta(days=1), **of)
 
 
+async def _number_orders(deps: Deps) -> None:
+    if count := await numbers.awaken(deps):
+        outcome("number orders sent for again", count=count)
+
+
 def _minutes(span: timedelta) -> int:
     return span // timedelta(minutes=1)
+
+
+_LOOKS = (
+    _poison,
+    _parked_content,
+    _attempts,
+    _agenda,
+    _queues,
+    _engine_certificates,
+    _own_certificates,
+    _number_orders,
+)

@@ -211,8 +211,11 @@ async def test_a_network_shares_a_base_url_by_the_operators_word(newly: Scene):
     shared = {"fhir_base_url": base, "environment": "test", "parent": world.LAMNA_TENANT}
     named = shared | {"children": [world.FABRIKAM_TENANT]}
     refused(await call(newly, "mallory", "PUT", "/config/shared-bases", named), 403, "role-missing")
-    assert (await call(newly, "olivia", "PUT", "/config/shared-bases", named)).status == 200
-    assert (await call(newly, "olivia", "GET", "/config/shared-bases")).body["items"] == [named]
+    made = await call(newly, "olivia", "PUT", "/config/shared-bases", named)
+    assert (made.status, made.body) == (200, named | {"change": made.body["change"]})
+    assert (await call(newly, "olivia", "GET", "/config/shared-bases")).body["items"] == [made.body]
+    more = named | {"children": [world.FABRIKAM_TENANT, world.LAMNA_TENANT]}
+    refused(await call(newly, "olivia", "PUT", "/config/shared-bases", more, etag='"old"'), 412, "changed-meanwhile")
     added = await call(newly, "mallory", "POST", "/config/connections", new)
     assert added.status == 201, added.body
     path = f"/config/connections/{added.body['id']}"
@@ -220,6 +223,28 @@ async def test_a_network_shares_a_base_url_by_the_operators_word(newly: Scene):
     assert (await call(newly, "mallory", "DELETE", path, etag='"1"')).status == 204
     await call(newly, "olivia", "PUT", "/config/shared-bases", shared | {"children": []})
     refused(await call(newly, "mallory", "POST", "/config/connections", new), 409, "fhir-base-taken")
+
+
+@pytest.mark.feature("F2.13")
+async def test_of_two_operators_the_second_is_told_and_a_name_that_is_taken_is_not_taken_over(newly: Scene):
+    organisation = newly.facts["organisation"]
+    listed = (await call(newly, "olivia", "GET", f"/config/organisations?tenant={organisation['tenant']}")).body[
+        "items"
+    ]
+    read = next(one["change"] for one in listed if one["id"] == organisation["id"])
+    path = "/config/organisations"
+    first = await call(newly, "olivia", "PUT", path, organisation | {"production": True}, etag=f'"{read}"')
+    assert (first.status, first.body["production"], first.body["change"] != read) == (200, True, True)
+    late = await call(newly, "olivia", "PUT", path, organisation | {"enabled": False}, etag=f'"{read}"')
+    refused(late, 412, "changed-meanwhile")
+    async with newly.http.put(
+        newly.plan.urls["app"] + path,
+        json=organisation,
+        headers={"Authorization": f"Bearer {await newly.token('olivia')}", "If-None-Match": "*"},
+    ) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (412, "changed-meanwhile")
+    now = (await call(newly, "olivia", "GET", f"{path}?tenant={organisation['tenant']}")).body["items"]
+    assert next(one for one in now if one["id"] == organisation["id"]) == first.body
 
 
 # --- stages and checklist

@@ -50,7 +50,8 @@ const badge = (yes, on, off) => h("fluent-badge", { appearance: "tint", color: y
 function change(one, part, name) {
   const work = async () => {
     if (!(await confirm(t(name), t(`${name}-sure`, { name: one.name }), t(name)))) return;
-    await put("/config/organisations", { ...one, ...part });
+    const { change: read, ...organisation } = one;
+    await put("/config/organisations", { ...organisation, ...part }, { change: read });
     await again();
     tell("success", t("organisations.saved", { name: one.name }));
   };
@@ -75,7 +76,7 @@ async function enable(one) {
   const choices = [{ name: "yes", label: t("organisations.enable"), primary: true }, { name: "no", label: t("action.cancel") }];
   const taken = await ask(t("organisations.enable-whom", { name: one.organisation }), content, choices, (name) => name === "no" || id.reportValidity());
   if (taken !== "yes") return;
-  await put("/config/organisations", { tenant: one.tenant, id: id.value, name: one.organisation, production: production.checked });
+  await put("/config/organisations", { tenant: one.tenant, id: id.value, name: one.organisation, production: production.checked }, { fresh: true });
   await again();
   tell("success", t("organisations.enabled", { name: one.organisation }));
 }

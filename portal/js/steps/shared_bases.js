@@ -42,12 +42,13 @@ function table(found) {
 
 async function end(one) {
   if (!(await confirm(t("shared.end"), t("shared.end-sure", { address: one.fhir_base_url }), t("shared.end")))) return;
-  await put("/config/shared-bases", { ...one, children: [] });
+  const { change, ...base } = one;
+  await put("/config/shared-bases", { ...base, children: [] }, { change });
   await again();
   tell("success", t("shared.ended"));
 }
 
-/** Share one, or name other tenants for one that is shared: the last word counts. */
+/** Share one. To name other tenants for one that is shared, end its sharing first. */
 async function share(main) {
   await learn();
   const form = new Form({
@@ -59,7 +60,7 @@ async function share(main) {
       { path: "parent", kind: "text", label: t("shared.column-parent"), hint: t("shared.parent.hint"), required: true, rule: "rule.tenant" },
       { path: "children", kind: "lines", label: t("shared.column-children"), hint: t("shared.children.hint"), required: true, rule: "rule.tenants" },
     ] }],
-    save: (value) => put("/config/shared-bases", value),
+    save: (value) => put("/config/shared-bases", value, { fresh: true }),
     saved: () => {
       tellNext("success", t("shared.saved"));
       go("organisations");

@@ -3,6 +3,7 @@
 import base64
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -112,7 +113,7 @@ async def asked(world: World, **changes: Any) -> TrialText:
     """The message of a test text that adam asked for."""
     usual = {"number": PHONE, "occasion": "booked", "language": "en"} | changes
     connection, _ = await world.connections.find(CONNECTION)
-    await trial_texts.ask(connection, **usual, who=ADAM, deps=world)
+    await trial_texts.ask(str(uuid4()), connection, **usual, who=ADAM, deps=world)
     client = world.store.raw_queue(Queue.TRIAL_TEXTS)
     [message] = [one async for one in client.receive_messages()]
     await client.delete_message(message)

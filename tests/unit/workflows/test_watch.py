@@ -26,6 +26,7 @@ from shared.storage.agenda import Agenda
 from shared.storage.audit import Audit, Fact
 from shared.storage.lookups import Kind
 from shared.storage.names import Queue, Table
+from shared.storage.orders import Orders
 from shared.storage.organisers import Organisers
 from shared.storage.parked import Parked, at_rest
 from shared.storage.queues import Poison
@@ -43,20 +44,13 @@ DAY = timedelta(days=1)
 WORK = UpkeepOrder(message_id="w1", give_up_at=NOW, connection=CONNECTION, kind="close", key="k", version=0)
 
 
-class MovingClock(text_world.MovingClock):
-    """The service stamps messages with real time."""
-
-    def real(self) -> datetime:
-        return Clock().real()
-
-
 class Watched(World):
     """A process that also watches."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self.clock.__class__ = MovingClock
         self.agenda = Agenda(store.tables)
+        self.orders = Orders(store.tables, self.lookups)
         self.visits = Visits(store.tables)
         self.audit = Audit(store.tables, self.clock)
         self.organisers = Organisers(store.tables)
@@ -363,7 +357,7 @@ async def test_a_queue_counts_the_wait_from_when_a_message_was_to_be_seen(
     content = base64.b64encode(world.queues.encode(WORK, int(hidden.total_seconds())).encode()).decode()
     await world.store.raw_queue(Queue.UPKEEP).send_message(content)
     later = Clock().real() + timedelta(minutes=20)
-    monkeypatch.setattr(MovingClock, "real", lambda _: later)
+    monkeypatch.setattr(text_world.MovingClock, "real", lambda _: later)
     await watch.watch(world)
     assert [one.partition(" minutes=")[0] for one in alarms()] == ["queue behind queue=upkeep length=1"] * seen
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared import settings
 from shared.clients.sms import SmsAnswer, SmsOrder
+from shared.clock import Clock
 from shared.domain.appointment import Appointment, Facts, Told
 from shared.domain.connection import Connection, SmsSetup
 from shared.domain.delivery import Verdict
@@ -43,6 +44,10 @@ class MovingClock:
 
     def now(self) -> datetime:
         return self.moment
+
+    def real(self) -> datetime:
+        """The storage service stamps messages with it."""
+        return Clock().real()
 
 
 @dataclass
