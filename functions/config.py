@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import azure.functions as func
@@ -47,6 +47,12 @@ class ClientSecret(Model):
     """What Epic's registration showed once for an app."""
 
     secret: Annotated[str, Field(min_length=1, max_length=500, repr=False)]
+
+
+class Whose(Model):
+    """The revision whose secret it is; unless said, the one that waits, else the one that serves."""
+
+    revision: Literal["active", "pending"] = "pending"
 
 
 class Suspension(Model):
@@ -182,10 +188,13 @@ async def remove_certificate(call: Call) -> Shown:
 
 
 @operation(bp, "PUT", "config/connections/{connection}/secrets/{app}", roles=ADMINISTRATORS, changes=True)
-async def set_client_secret(call: Call, body: ClientSecret) -> Shown:
+async def set_client_secret(call: Call, body: ClientSecret, query: Whose) -> Shown:
     """Give the client secret of an app whose Epic takes no signed assertion. It cannot be read again."""
-    app = app_name(call.path["app"])
-    return shown(await configuration.set_secret(call.connection, call.etag, app, body.secret, call.who, deps()))
+    app, serving = app_name(call.path["app"]), query.revision == "active"
+    changed = await configuration.set_secret(
+        call.connection, call.etag, app, body.secret, call.who, deps(), serving=serving
+    )
+    return shown(changed)
 
 
 @operation(bp, "POST", "config/connections/{connection}/allow-list", roles=ADMINISTRATORS, changes=True, status=201)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import azure.functions as func
 
-from shared.api import ADMINISTRATORS, Call, operation
+from shared.api import ADMINISTRATORS, Call, Page, Paging, operation, paged
 from shared.bootstrap import deps
 from shared.domain.model import Model
 from shared.messages import Receipt, TextOrder
@@ -34,11 +34,10 @@ class HeldText(Model):
     appointment: str
 
 
-class Held(Model):
-    """The texts that the hourly brake holds back."""
+class Held(Page[HeldText]):
+    """The texts that the hourly brake holds back, and how many there are in all."""
 
     count: int
-    items: tuple[HeldText, ...]
 
 
 class Count(Model):
@@ -79,11 +78,11 @@ async def sms_events_allowed(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @operation(bp, "GET", "config/connections/{connection}/held-texts", roles=ADMINISTRATORS)
-async def show_held_texts(call: Call) -> Held:
+async def show_held_texts(call: Call, query: Paging) -> Held:
     """How many texts the hourly brake holds back, and of which kind."""
     orders = await texts.held(call.connection, deps())
-    items = tuple(HeldText(id=one.message_id, kind=one.kind, appointment=one.appointment) for one in orders)
-    return Held(count=len(items), items=items)
+    items = [HeldText(id=one.message_id, kind=one.kind, appointment=one.appointment) for one in orders]
+    return Held(count=len(items), **dict(paged(items, lambda one: one.id, query)))
 
 
 @operation(bp, "POST", "config/connections/{connection}/held-texts", roles=ADMINISTRATORS)

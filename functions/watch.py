@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from shared.api import OPERATORS, Call, operation
+from shared.api import MOST_OF_A_PAGE, OPERATORS, Call, Page, Paging, operation, paged
 from shared.bootstrap import deps
 from shared.domain.model import Model
 from shared.errors import Code, Refused
@@ -14,7 +14,7 @@ from shared.workflows import watch as watching
 bp = func.Blueprint()
 
 
-class OfKind(Model):
+class OfKind(Paging):
     """A queue's name, or none for all."""
 
     kind: str = ""
@@ -33,13 +33,6 @@ class ParkedWork(Model):
     driven_by: str | None
 
 
-class ParkedList(Model):
-    """Given-up work, the newest first; `more`: there is more than is shown."""
-
-    items: tuple[ParkedWork, ...]
-    more: bool
-
-
 @bp.timer_trigger("timer", schedule="0 */15 * * * *")
 async def watch(timer: func.TimerRequest) -> None:
     """Park poison, and raise alarms: late work, long queues, certificates that end."""
@@ -55,11 +48,12 @@ async def expire(timer: func.TimerRequest) -> None:
 
 
 @operation(bp, "GET", "config/parked", roles=OPERATORS)
-async def list_parked(call: Call, query: OfKind) -> ParkedList:
+async def list_parked(call: Call, query: OfKind) -> Page[ParkedWork]:
     """Work that was given up, of one queue (`kind`) or of all: what and why, never what it holds."""
     del call
-    rows, more = await parked.listed(queue(query.kind) if query.kind else None, deps())
-    return ParkedList(items=tuple(shown(row) for row in rows), more=more)
+    most = min(max(query.limit, 0), MOST_OF_A_PAGE) + 1
+    rows = await deps().parked.listed(most, queue(query.kind) if query.kind else None, query.after)
+    return paged([shown(row) for row in rows], lambda one: f"{one.kind}|{one.id}", query)
 
 
 @operation(bp, "POST", "config/parked/{kind}/{id}", roles=OPERATORS, status=202)

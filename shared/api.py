@@ -37,6 +37,7 @@ ADMINISTRATORS = ("ConfigAdmin",)
 APPROVERS = ("Approver",)
 ANYBODY = ("Operator", "ConfigAdmin", "Approver")
 BOTH = ("ConfigAdmin", "Approver")
+MOST_OF_A_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def paged[T](items: list[T], key: Callable[[T], str], paging: Paging) -> Page[T]
 
 
 def _part[T](left: list[T], key: Callable[[T], str], limit: int) -> Page[T]:
-    if not 1 <= limit <= 1000:
-        raise Refused(Code.VALUE_REFUSED, "limit: from 1 to 1000")
+    if not 1 <= limit <= MOST_OF_A_PAGE:
+        raise Refused(Code.VALUE_REFUSED, f"limit: from 1 to {MOST_OF_A_PAGE}")
     part = left[:limit]
     return Page(items=tuple(part), next=key(part[-1]) if len(left) > len(part) else None)

@@ -159,9 +159,14 @@ def ended(connection: Connection) -> Connection:
     return _changed(connection, active=None, pending=None, secrets=())
 
 
-def with_secret(connection: Connection, app: AppName, who: str, at: datetime) -> tuple[Connection, str]:
-    """The connection after one of its apps got a client secret, and the secret's name: the waiting revision's."""
-    side = connection.pending.epic if connection.pending else connection.approved
+def with_secret(
+    connection: Connection, app: AppName, who: str, at: datetime, *, serving: bool
+) -> tuple[Connection, str]:
+    """The connection after one of its apps got a client secret, and the secret's name.
+
+    serving   for the revision that serves, while another one waits; else for the one that waits, if there is one
+    """
+    side = connection.pending.epic if connection.pending and not serving else connection.approved
     client_ids = {
         "provider": side.provider_client_id,
         "patient": side.patient_client_id,

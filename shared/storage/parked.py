@@ -46,9 +46,16 @@ class Parked:
         row = {"PartitionKey": queue.value, "RowKey": name, "reason": reason, "at": now, "expires": now + KEPT}
         await self._tables.put(Table.PARKED, row | facts)
 
-    async def listed(self, most: int, queue: Queue | None = None) -> list[Row]:
-        """At most so many rows, of one queue or all, without content: a row that still has it says until when."""
-        condition, values = ("PartitionKey eq @queue", {"queue": queue.value}) if queue else ("PartitionKey ge ''", {})
+    async def listed(self, most: int, queue: Queue | None = None, after: str = "") -> list[Row]:
+        """At most so many rows, of one queue or all, without content: a row that still has it says until when.
+
+        after   `<queue>|<id>` of the last one that was seen
+        """
+        seen, _, id_ = after.partition("|")
+        condition = "( PartitionKey gt @seen or PartitionKey eq @seen and RowKey gt @id )"
+        values = {"seen": seen, "id": id_}
+        if queue:
+            condition, values = f"PartitionKey eq @queue and {condition}", values | {"queue": queue.value}
         rows: list[Row] = []
         async for row in self._tables.in_clear(Table.PARKED, condition, **values):
             rows.append(row)

@@ -40,8 +40,7 @@ class Deps(Protocol):
     def lookups(self) -> Lookups: ...
     @property
     def clock(self) -> Clock: ...
-    @property
-    def epic(self) -> Epic: ...
+    def new_epic(self) -> Epic: ...
     @property
     def outbound(self) -> Outbound: ...
     @property
@@ -158,7 +157,7 @@ async def validate(connection: Connection, etag: str, who: Caller, deps: Deps) -
     if connection.pending is None:
         raise Refused(Code.WRONG_STATE, "pending")
     epic = connection.pending.epic
-    await deps.epic.discover(epic.fhir_base_url, epic.provider_client_id)
+    await deps.new_epic().discover(epic.fhir_base_url, epic.provider_client_id)  # what was kept proves nothing now
     await _judge(epic.write_back, deps)
     changed = configuration.validated(connection)
     await _save(changed, etag, "validated", who, deps)
@@ -212,10 +211,13 @@ async def set_certificates(
 
 
 async def set_secret(
-    connection: Connection, etag: str, app: AppName, secret: str, who: Caller, deps: Deps
+    connection: Connection, etag: str, app: AppName, secret: str, who: Caller, deps: Deps, *, serving: bool = False
 ) -> Connection:
-    """Keep the client secret of one of the apps; the history says who gave it, nothing shows it."""
-    changed, name = configuration.with_secret(connection, app, who.user, deps.clock.now())
+    """Keep the client secret of one of the apps; the history says who gave it, nothing shows it.
+
+    serving   of the revision that serves, although another one waits
+    """
+    changed, name = configuration.with_secret(connection, app, who.user, deps.clock.now(), serving=serving)
     did, at = f"secret of {app} set", deps.clock.now()
     await deps.connections.save(changed, etag, who=who.user, did=did, at=at, secret=(name, secret))
     return changed

@@ -8,7 +8,7 @@ from shared.messages import Message, NumberOrder, TextOrder, TrialText, Writebac
 from shared.storage.names import Queue
 from shared.storage.parked import Parked
 from shared.storage.queues import Poison, Queues
-from shared.storage.tables import Conflict, Row
+from shared.storage.tables import Conflict
 from shared.telemetry import alarm, outcome, place
 from shared.workflows import number_orders, texts, trial_texts, writeback
 
@@ -16,7 +16,6 @@ POISON = "poison"
 #: How long work that an operator sends once more is tried.
 _DRIVEN_FOR = timedelta(days=1)
 #: More than anybody looks at in one go.
-_MOST_LISTED = 500
 
 
 class Deps(texts.Deps, writeback.Deps, number_orders.Rows, Protocol):
@@ -36,12 +35,6 @@ async def bury(queue: Queue, deps: Deps) -> None:
     async for poison in deps.queues.poison(queue):
         await _keep(queue, poison, deps)
         await deps.queues.bury(queue, poison)
-
-
-async def listed(queue: Queue | None, deps: Deps) -> tuple[list[Row], bool]:
-    """Parked work without its content, and whether there is more."""
-    rows = await deps.parked.listed(_MOST_LISTED + 1, queue)
-    return rows[:_MOST_LISTED], len(rows) > _MOST_LISTED
 
 
 async def drive_again(queue: Queue, name: str, by: str, deps: Deps) -> None:

@@ -61,14 +61,24 @@ async def test_without_its_key_the_same_change_is_refused_the_second_time(draft:
 
 
 async def test_a_key_answers_no_other_request(draft: Scene):
-    path = at(draft, "/preflight")
-    await change(draft, "adam", "POST", "/validation")
-    assert (await post(draft, "adam", f"{path}?revision=pending")).body["revision"] == "pending"
-    refused(await post(draft, "adam", f"{path}?revision=active"), 422, "value-refused")
     before = await read(draft)
     await post(draft, "adam", at(draft, "/allow-list"), NUMBER, etag=before.etag)
     other = await post(draft, "adam", at(draft, "/allow-list"), {"number": "+16085550143"}, etag=before.etag)
     refused(other, 422, "value-refused")
+
+
+async def test_what_only_asks_is_answered_anew_and_leaves_nothing_behind(connection: Scene):
+    """Whoever pastes a record to have it checked, or writes a text, leaves it nowhere, with a key or without."""
+    pasted = {"kind": "provider", "pasted": "CONTEXT=csn=%CSN%&somethingofours=%EPICUSERID%"}
+    for path, body in (("/records/check", pasted), ("/text-previews", {"kind": "booked", "template": "Ours {link}"})):
+        before = await lookups(connection)
+        answers = [await post(connection, "adam", at(connection, path), body) for _ in range(2)]
+        assert [one.status for one in answers] == [200, 200], answers
+        assert await lookups(connection) == before
+
+
+async def lookups(scene: Scene) -> set[str]:
+    return {row["RowKey"] async for row in scene.tables.get_table_client("Lookups").list_entities()}
 
 
 async def test_a_key_gives_nobody_the_answer_of_somebody_else(draft: Scene):

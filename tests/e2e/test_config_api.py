@@ -13,7 +13,7 @@ from sandbox.demo.api import Answer, call, change
 from sandbox.demo.rows import all_opened
 from sandbox.demo.scene import Scene
 from sandbox.demo.steps.set_up import ORGANISATION, epic_side, own_side
-from tests.e2e.conftest import add, approve, begin, finish, follow, free_base, sign_in_to_epic
+from tests.e2e.conftest import add, approve, begin, finish, follow, sign_in_to_epic
 
 SECRET = "plover-6085550142"
 
@@ -105,16 +105,28 @@ async def test_an_organisation_must_be_enabled_and_entitled(draft: Scene):
 async def test_an_entitlement_that_was_taken_back_approves_no_production(draft: Scene):
     entitled = ORGANISATION | {"production": True}
     assert (await call(draft, "olivia", "PUT", "/config/organisations", entitled)).status == 200
-    await free_base(draft)
-    added = await add(draft, environment="production")
+    added = await add(draft, environment="production", epic=production_side(draft))
     assert added.status == 201
     draft.facts["connection"] = added.body["id"]
     await validated(draft)
     attempt = await begin(draft)
     assert attempt.status == 201
+    refused(await finish(draft, attempt), 409, "wrong-state")  # nobody has signed in: that comes first
+    status, page = await follow(draft, await sign_in_to_epic(draft, attempt.body["authorize_url"]))
+    assert status == 200, page
     await call(draft, "olivia", "PUT", "/config/organisations", ORGANISATION)
     refused(await begin(draft), 403, "not-entitled")
-    refused(await finish(draft, attempt), 409, "wrong-state")  # nobody has signed in: that comes first
+    refused(await finish(draft, attempt), 403, "not-entitled")
+    await call(draft, "olivia", "PUT", "/config/organisations", entitled)
+    approved = await finish(draft, attempt)
+    await call(draft, "olivia", "PUT", "/config/organisations", ORGANISATION)
+    assert (approved.status, approved.body["environment"]) == (200, "production")
+
+
+def production_side(scene: Scene) -> dict[str, Any]:
+    instance = scene.plan.urls["epic"] + world.EPIC_INSTANCES["production"]
+    ids = {f"{app}_client_id": world.EPIC_APPS["production", app] for app in ("provider", "patient", "backend")}
+    return {"fhir_base_url": f"{instance}/api/FHIR/R4", "write_back": {"url": instance + world.WRITE_BACK_PATH}, **ids}
 
 
 # --- tokens
@@ -432,14 +444,9 @@ async def test_discovery_that_redirects_is_not_followed(draft: Scene):
     refused(await change(draft, "adam", "POST", "/validation"), 422, "fhir-base-invalid")
 
 
-APART = {"provider": "backend", "backend": "provider"}
-
-
 async def test_an_epic_that_is_away_is_no_fault_of_the_settings(draft: Scene):
-    """The answer is kept an hour per client, so a client that nobody asked for yet."""
-    swapped = {f"{app}_client_id": world.EPIC_APPS["test", other] for app, other in APART.items()}
-    fresh = epic_side(draft) | swapped
-    assert (await change(draft, "adam", "PUT", "/epic", fresh)).status == 200
+    """The address is asked itself, whatever was heard of it before."""
+    assert (await change(draft, "adam", "POST", "/validation")).status == 200
     await draft.fault("epic", route="GET", do="status", status=503)
     refused(await change(draft, "adam", "POST", "/validation"), 503, "busy")
     await draft.behave("epic")

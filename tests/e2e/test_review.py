@@ -102,6 +102,26 @@ async def test_an_attempt_shows_who_signed_in_at_epic_and_for_which_organisation
     assert read_at_epic == []
 
 
+async def test_an_attempt_whose_sign_in_came_to_nothing_says_so(draft: Scene):
+    """Epic's code is spent: the approver's page need not wait for anything any more."""
+    await waits(draft)
+    attempt = await begin(draft)
+    await draft.fault("epic", route="oauth2/token", do="status", status=400)
+    status, _ = await follow(draft, await sign_in_to_epic(draft, attempt.body["authorize_url"]))
+    assert status >= 400
+    path = at(draft, f"/approvals/{attempt.body['attempt']}")
+    assert (await call(draft, "ana", "GET", path)).body["state"] == "failed"
+    await draft.behave("epic")
+    refused(await finish(draft, attempt), 409, "wrong-state")
+
+
+async def test_without_the_secret_that_the_sign_in_needs_no_attempt_begins(draft: Scene):
+    side = epic_side(draft) | {"authentication": "client_secret"}
+    assert (await change(draft, "adam", "PUT", "/epic", side)).status == 200
+    await waits(draft)
+    refused(await begin(draft), 409, "wrong-state")
+
+
 @pytest.mark.feature("F3.5")
 async def test_an_approver_lists_what_is_theirs_to_approve(draft: Scene):
     async def listed(user: str, query: str = "?mine=true&limit=1000") -> list[str]:

@@ -71,6 +71,23 @@ async def test_what_the_host_cannot_read_ends_in_parked_and_the_poison_queue_is_
     assert (await drive(texting, item)).status == 409
 
 
+async def test_parked_work_is_listed_part_by_part(texting: Scene) -> None:
+    for _ in range(3):
+        await texting.queues.get_queue_client("upkeep").send_message("no message of ours")
+    assert await eventually(lambda: left(texting, "upkeep-poison"), lambda count: count == 3) == 3
+    await texting.run_timer("watch")
+    seen, after = list[str](), ""
+    while after is not None:
+        page = (await parked(texting, query=f"?kind=upkeep&limit=2&after={after}")).body
+        assert "items" in page, page
+        seen += [one["id"] for one in page["items"]]
+        after = page["next"] and page["next"].replace("|", "%7C")
+    everything = (await parked(texting, query="?kind=upkeep")).body["items"]
+    assert seen == [one["id"] for one in everything]
+    assert len(set(seen)) >= 3
+    assert (await parked(texting, query="?limit=-5")).status == 422
+
+
 async def drive(scene: Scene, item: dict[str, Any], user: str = "olivia") -> Answer:
     name = item["id"].replace("|", "%7C")
     return await call(scene, user, "POST", f"/config/parked/{item['kind']}/{name}")

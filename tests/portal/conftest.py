@@ -59,7 +59,8 @@ class Api:
         token = requests.get(control, params={"user": user}, verify=ca, timeout=30).json()["token"]
         headers = {"Authorization": f"Bearer {token}"} | ({} if change is None else {"If-Match": f'"{change}"'})
         url = self.plan.urls["app"] + path
-        answer = requests.request(method, url, json=body, headers=headers, verify=ca, timeout=30)
+        sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body}
+        answer = requests.request(method, url, **sent, headers=headers, verify=ca, timeout=30)
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 

@@ -262,6 +262,36 @@ def test_a_request_is_sent_and_the_operator_declines_it_with_a_reason(visit: Vis
     expect(asking.locator("main")).to_contain_text("Please ask your own stamp")
 
 
+@pytest.mark.feature("F2.4")
+def test_each_organisation_of_a_tenant_has_its_own_way_and_another_is_asked_for(
+    visit: Visit, api: Api, organisation: str
+):
+    second = {"tenant": world.LAMNA_TENANT, "id": "lamna-west", "name": "Lamna West"}
+    api("olivia", "PUT", "/config/organisations", second)
+    page = visit("adam", "#/onboarding")
+    page.get_by_label("Organisation", exact=True).select_option("lamna-west")
+    page.wait_for_function("location.hash === '#/onboarding/lamna-west'")
+    settled(page)
+    page.get_by_label("Teams is in use").click()
+    expect(page.get_by_label("Teams is in use")).to_be_checked()
+    told = api("adam", "GET", "/config/onboarding?organisation=lamna-west")
+    assert (told["organisation"], [one["name"] for one in told["prerequisites"] if one["who"]]) == (
+        "lamna-west", ["teams-in-use", "admin-consent"],
+    )  # fmt: skip
+    page.get_by_text("Ask for another organisation").click()
+    page.get_by_label("Name of your organisation").fill("Lamna East")
+    page.get_by_label("Mail address of the Epic technical contact").fill("epic@lamna.example")
+    accessible(page)
+    button(page, "Send the request").click()
+    expect(page.locator("fluent-message-bar[intent=success]")).to_be_visible()
+    [asked] = [
+        one for one in api("olivia", "GET", "/config/access-requests")["items"] if one["organisation"] == "Lamna East"
+    ]
+    assert asked["tenant"] == world.LAMNA_TENANT
+    api("olivia", "POST", f"/config/access-requests/{asked['id']}/refusals", {"reason": "No."})
+    api("olivia", "PUT", "/config/organisations", second | {"enabled": False})
+
+
 @pytest.mark.feature("F1.13")
 def test_the_operator_shares_a_base_url_with_named_tenants_and_ends_it(visit: Visit, api: Api):
     visit.expects("422")

@@ -2,19 +2,30 @@
 
 import { again, go, to } from "../router.js";
 import { bar, doing, tell } from "../results.js";
-import { get, post, put } from "../api.js";
-import { h, icon } from "../dom.js";
+import { all, get, post, put } from "../api.js";
+import { fresh, h, icon } from "../dom.js";
 import { day, t } from "../texts.js";
 import { Form } from "../form.js";
 import { who } from "../sign_in.js";
 
 const administers = () => who().roles.includes("ConfigAdmin");
 
-async function show(main) {
+async function show(main, { organisation }) {
   if (!who().roles.some((role) => role === "ConfigAdmin" || role === "Approver")) return others(main);
-  const now = await get("/config/onboarding");
-  main.append(h("p", { class: "lead" }, t("onboarding.lead")), stages(now), checklist(now));
+  const query = organisation ? `?organisation=${encodeURIComponent(organisation)}` : "";
+  const [organisations, now] = await Promise.all([all("/config/organisations"), get(`/config/onboarding${query}`)]);
+  main.append(...[h("p", { class: "lead" }, t("onboarding.lead")), choice(organisations, now), stages(now), checklist(now)].filter(Boolean));
   return undefined;
+}
+
+/** Of a tenant with several organisations, each has its own way. */
+function choice(organisations, now) {
+  if (organisations.length < 2) return null;
+  const id = fresh("organisation");
+  const options = organisations.map((one) => h("option", { value: one.id, selected: one.id === now.organisation }, one.name));
+  return h("div", { class: "field connection-choice" },
+    h("label", { class: "label", for: id }, t("field.organisation")),
+    h("select", { class: "input", id, onchange: (event) => go("onboarding", event.target.value) }, options));
 }
 
 /** An operator has organisations to see to; a report reader has nothing to set up. */
@@ -37,7 +48,13 @@ function stage(one, number, now) {
         h("fluent-badge", { appearance: "tint", color: colour }, one.state === "waiting" ? t(`waits-for.${one.waits_for}`) : t(`stage-state.${one.state}`))),
       h("p", { class: "hint" }, t(`stage.${one.name}.hint`)),
       one.state === "waiting" && h("div", { class: "stage-action" }, action(one, now)),
-      one.name === "request-app-access" && one.state === "done" && now.requests.map(request)));
+      one.name === "request-app-access" && one.state === "done" && [now.requests.map(request), another(now)]));
+}
+
+/** A tenant may have several organisations; one request at a time. */
+function another(now) {
+  if (!administers() || now.requests.some((one) => one.state === "requested")) return null;
+  return h("details", { class: "more" }, h("summary", {}, t("request.another")), wanted());
 }
 
 /** What the person can do at the stage that waits. */
@@ -131,4 +148,5 @@ function origin(one) {
 
 export const pages = [
   { path: "onboarding", nav: "onboarding", title: "nav.onboarding", roles: ["ConfigAdmin", "Approver", "Operator", "ReportReader"], show },
+  { path: "onboarding/:organisation", nav: "onboarding", title: "nav.onboarding", roles: ["ConfigAdmin", "Approver"], show },
 ];

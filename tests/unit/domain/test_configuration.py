@@ -241,9 +241,10 @@ def test_a_tenant_is_an_entra_id():
 def test_a_client_secret_does_not_follow_a_connection_to_another_epic():
     """An administrator may propose another base before anybody approves it; our secret is not shown there."""
     there = configuration.proposed(ACTIVE, epic_side(fhir_base_url="https://elsewhere.example/FHIR"))
-    _, name = configuration.with_secret(ACTIVE, "provider", "adam", NOW)
+    _, name = configuration.with_secret(ACTIVE, "provider", "adam", NOW, serving=False)
     assert name == configuration.secret_name(epic_side(pkce=False), "provider")
-    assert configuration.with_secret(there, "provider", "adam", NOW)[1] != name
+    assert configuration.with_secret(there, "provider", "adam", NOW, serving=False)[1] != name
+    assert configuration.with_secret(there, "provider", "adam", NOW, serving=True)[1] == name
     assert configuration.secret_name(epic_side(), "patient") != name
 
 
@@ -265,9 +266,9 @@ def test_an_organisation_that_is_switched_off_gets_nothing_new():
 
 
 def test_of_a_secret_it_is_known_who_gave_it_last_for_which_app_at_which_epic():
-    once, _ = configuration.with_secret(ACTIVE, "provider", "adam", NOW)
-    twice, _ = configuration.with_secret(once, "provider", "eve", NOW)
-    both, _ = configuration.with_secret(twice, "patient", "adam", NOW)
+    once, _ = configuration.with_secret(ACTIVE, "provider", "adam", NOW, serving=False)
+    twice, _ = configuration.with_secret(once, "provider", "eve", NOW, serving=False)
+    both, _ = configuration.with_secret(twice, "patient", "adam", NOW, serving=False)
     assert [(one.app, one.who, one.fhir_base_url) for one in both.secrets] == [
         ("provider", "eve", BASE),
         ("patient", "adam", BASE),

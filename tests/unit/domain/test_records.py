@@ -21,7 +21,7 @@ DEPARTMENT = "departmentId=%PERFDEPID;;; ; ;;NONE;%"
 PROVIDER = f"csn=%CSN%&sessionId=%CSN%&externalId=%EPICUSERID%&{DEPARTMENT}"
 
 
-@pytest.mark.feature("F4.2", "F4.4", "F4.5", "F4.7", "F4.8", "F9.2", "F5.11", "F8.7")
+@pytest.mark.feature("F4.2", "F4.4", "F4.5", "F4.7", "F4.8", "F9.2")
 @pytest.mark.parametrize(
     ("kind", "path", "client", "text"),
     [
