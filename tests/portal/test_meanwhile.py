@@ -1,6 +1,7 @@
 """While somebody works on a page the rest goes on: visits and texts while a proposal waits, a number after a crash."""
 
 import asyncio
+import itertools
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from sandbox.plan import Plan
 from sandbox.stack import Settings, Stack
 from tests import free_ports
 from tests.portal.approving import approve, at, change, press, register_at_epic
-from tests.portal.conftest import Api, Visit, button, settled
+from tests.portal.conftest import Api, Visit, accessible, button, settled
 
 PHONE = "+16085550148"
 WITHIN_SECONDS = 40
@@ -38,9 +39,10 @@ def aside[T](work: Callable[[], Any]) -> Any:
 class Clinic:
     """An approved hospital that texts, at the interface engine's and the patients' end."""
 
+    _booked = itertools.count(1)
+
     def __init__(self, plan: Plan, connection: str) -> None:
         self.plan, self.connection = plan, connection
-        self.booked = 0
 
     def control(self, peer: str, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """A stand-in's control."""
@@ -51,9 +53,9 @@ class Clinic:
 
     def book(self) -> str:
         """An appointment at Epic that the engine announces; its CSN."""
-        self.booked += 1
-        start = siu.whole_minute(clock.now(self.plan.path("clock")) + timedelta(minutes=10 + self.booked))
-        csn = f"77{self.booked:05}"
+        number = next(self._booked)
+        start = siu.whole_minute(clock.now(self.plan.path("clock")) + timedelta(minutes=10 + number))
+        csn = f"77{number:05}"
         order = {"csn": csn, "patient": "pat", "practitioner": "paula", "start": start.isoformat()}
         self.control("epic", "POST", "appointments", order)
         body = siu.message("S12", Booking(csn, start, PHONE), clock.now(self.plan.path("clock")), f"m{csn}")
@@ -140,6 +142,31 @@ def test_launches_and_texts_go_on_while_a_proposal_waits_and_is_refused(visit: V
     settled(adam)
     expect(adam.locator("main")).to_contain_text("That app is not ours.")
     assert api("adam", "GET", at(hospital))["active"]["patient_client_id"] != "another-patient-app"
+
+
+@pytest.mark.parametrize(("pressed", "said", "sent"), [("Release them", "released", 1), ("Drop them", "dropped", 0)])
+def test_what_the_brake_holds_goes_out_or_never_on_the_administrators_word(
+    visit: Visit, api: Api, clinic: Clinic, pressed: str, said: str, sent: int
+):
+    hospital, before = clinic.connection, clinic.texts()
+    own = api("adam", "GET", at(hospital))["own"]
+    change(api, "adam", "PUT", f"{hospital}/own", own | {"sms": own["sms"] | {"hourly_brake": 0}})
+    page = visit("adam", f"#/sms/{hospital}/setup")
+    clinic.book()
+    for _ in range(WITHIN_SECONDS):
+        page.reload()
+        settled(page)
+        if page.locator(".held").count():
+            break
+        page.wait_for_timeout(1000)
+    expect(page.locator(".held")).to_contain_text("One text is held back")
+    accessible(page)
+    press(page, pressed)
+    page.locator("fluent-dialog fluent-button[appearance=primary]").click()
+    expect(page.locator("fluent-message-bar[intent=success]")).to_contain_text(f"One text is {said}")
+    expect(page.locator(".held")).to_have_count(0)
+    page.wait_for_timeout(5000)
+    assert clinic.texts() == before + sent
 
 
 # --- the host dies

@@ -10,8 +10,29 @@ from portal.release import HERE
 from tests.portal.conftest import Api, Visit, accessible, button, settled
 
 LANGUAGES = ("en", "fr", "it", "es")
-ADMINISTRATORS = ("#/onboarding", "#/configuration", "#/configuration/new")
-OF_A_CONNECTION = ("#/configuration/{id}", "#/configuration/{id}/epic", "#/configuration/{id}/own")
+ADMINISTRATORS = (
+    "#/onboarding",
+    "#/configuration",
+    "#/configuration/new",
+    "#/sms",
+    "#/approve",
+    "#/review",
+    "#/history",
+)
+OF_A_CONNECTION = (
+    "#/configuration/{id}",
+    "#/configuration/{id}/epic",
+    "#/configuration/{id}/own",
+    "#/sms/{id}/setup",
+    "#/sms/{id}/texts",
+    "#/sms/{id}/certificates",
+    "#/sms/{id}/trial",
+    "#/approve/{id}",
+    "#/review/{id}",
+    "#/review/{id}/check",
+    "#/review/{id}/preflight",
+    "#/history/{id}",
+)
 PROFILES = {
     "light": {},
     "dark": {"color_scheme": "dark"},

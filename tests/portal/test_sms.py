@@ -231,6 +231,15 @@ def test_what_tells_of_the_visit_needs_its_switch_and_another_language_its_code(
     assert "de" not in sms(api, hospital)["texts"]
 
 
+def test_a_second_tenant_reaches_no_texts_of_the_first(visit: Visit, hospital: str):
+    visit.expects("404", "connection-unknown")
+    page = visit("mallory", "#/sms")
+    for place in ("", "/setup", "/texts", "/certificates", "/trial"):
+        visit.go(page, f"#/sms/{hospital}{place}")
+        assert "interconnect" not in page.locator("main").inner_text()
+        assert page.locator("main form").count() == 0
+
+
 # --- certificates --------------------------------------------------------------------------------------------------
 
 
