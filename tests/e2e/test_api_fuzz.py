@@ -5,6 +5,7 @@ A sandbox of its own: what is made up here may suspend a connection or order a n
 
 import asyncio
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,15 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from sandbox import stack as sandbox_stack
+from sandbox import world
 from sandbox.demo.api import call, change
-from sandbox.demo.scene import opened
-from sandbox.demo.steps.set_up import ORGANISATION
+from sandbox.demo.scene import Scene, opened
+from sandbox.demo.steps.set_up import ASSIGNMENT, ORGANISATION, epic_side
 from sandbox.stack import Stack
 from shared import openapi
 from shared.api import OPERATIONS
 from tests import free_ports
-from tests.e2e.conftest import add, approve
+from tests.e2e.conftest import add, approve, begin
 
 ROOT = Path(__file__).parents[2]
 for group in (ROOT / "functions").glob("*.py"):
@@ -38,6 +40,11 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 EXAMPLES = 15
 #: What a peer did, with a code of our own: Epic, Graph or Communication Services refused or are away.
 OF_PEERS = {"busy", "epic-refused"}
+#: Only these ask one; to all others `busy` would be our own storage.
+ASK_PEERS = {
+    "approve", "assign_number", "begin_approval", "ask_consent", "show_consent", "show_attempt", "discover_server",
+    "find_people", "show_person", "run_preflight", "test_launch", "validate_connection",
+}  # fmt: skip
 #: These change what every other operation needs: they come last.
 LAST = ("suspend_connection", "enable_organisation", "remove_connection")
 NAMES = sorted((one.name for one in OPERATIONS), key=lambda name: (LAST.index(name) + 1 if name in LAST else 0, name))
@@ -50,6 +57,7 @@ class Hospital:
     stack: Stack
     connection: str
     tokens: dict[str, str]
+    ids: dict[str, str]
 
     def token(self, roles: tuple[str, ...]) -> str:
         """Of somebody with one of these roles."""
@@ -84,7 +92,44 @@ async def _set_up(stack: Stack) -> Hospital:
         await change(scene, "adam", "POST", "/certificates", scene.plan.path("engine_cer").read_bytes())
         assert (await approve(scene)).status == 200
         tokens = {user: await scene.token(user) for user in ("olivia", "adam", "ana")}
-        return Hospital(stack, scene.facts["connection"], tokens)
+        return Hospital(stack, scene.facts["connection"], tokens, await _ids(scene))
+
+
+async def _ids(scene: Scene) -> dict[str, str]:
+    """Something real for each parameter of an address, so that a request gets past the door."""
+    number = "+16085550149"
+    assigned = await call(scene, "olivia", "POST", "/config/numbers/assignments", ASSIGNMENT)
+    own = (await call(scene, "adam", "GET", _at(scene))).body["own"]
+    sms = {"may_send_for_us": True, "patients_have_consented": True, "number": ASSIGNMENT["number"]}
+    await change(scene, "adam", "PUT", "/own", own | {"sms": own["sms"] | sms})
+    allowed = await change(scene, "adam", "POST", "/allow-list", {"number": number})
+    text = await call(scene, "adam", "POST", _at(scene, "/test-texts"), {"number": number, "kind": "booked"})
+    consent = await call(scene, "adam", "POST", "/config/consents")
+    wanted = {"organisation": "Lamna East", "contact": "epic@lamna.example"}
+    request = await call(scene, "adam", "POST", "/config/access-requests", wanted)
+    await change(scene, "adam", "PUT", "/epic", epic_side(scene) | {"accepted_iss": ["https://alias.example"]})
+    await change(scene, "adam", "POST", "/validation")
+    attempt = await begin(scene)
+    ids = {
+        "connection": scene.facts["connection"],
+        "spki": own["certificates"][0]["spki"],
+        "app": "provider",
+        "pseudonym": allowed.body["own"]["sms"]["allow_list"][0],
+        "oid": world.USERS["ana"].oid,
+        "id": text.body["id"],
+        "order": assigned.body["id"],
+        "consent": consent.body["id"],
+        "request": request.body["id"],
+        "attempt": attempt.body["attempt"],
+        "prerequisite": "teams-in-use",
+        "kind": "upkeep",
+    }
+    assert all(ids.values()), ids
+    return ids
+
+
+def _at(scene: Scene, rest: str = "") -> str:
+    return f"/config/connections/{scene.facts['connection']}{rest}"
 
 
 def test_what_is_served_is_what_the_code_describes(hospital: Hospital) -> None:
@@ -119,7 +164,7 @@ def test_nothing_that_can_be_sent_ends_in_a_fault_of_ours(hospital: Hospital, na
             verify=str(hospital.stack.plan.path("ca")),
             timeout=60,
         )
-        _judge(case, answer)
+        _judge(case, answer, OF_PEERS if name in ASK_PEERS else set())
 
     sent()
 
@@ -127,16 +172,16 @@ def test_nothing_that_can_be_sent_ends_in_a_fault_of_ours(hospital: Hospital, na
 def _known(hospital: Hospital, path: str, *, changes: bool) -> dict[str, Any]:
     """What a made-up request is not made up of, or it would never get past the door."""
     known: dict[str, Any] = {}
-    if path.count("{") == 1 and "{connection}" in path:
-        known["path_parameters"] = {"connection": hospital.connection}
+    if names := re.findall(r"\{(\w+)", path):
+        known["path_parameters"] = {name: hospital.ids[name] for name in names}
     if changes:
         known["headers"] = {"If-Match": hospital.change()}
     return known
 
 
-def _judge(case: Any, answer: Any) -> None:
+def _judge(case: Any, answer: Any, excused: set[str]) -> None:
     problem = answer.headers.get("content-type", [""])[0].startswith("application/problem+json")
     code = answer.json()["code"] if problem else None
-    assert answer.status_code < 500 or code in OF_PEERS, (case.operation.label, answer.status_code, answer.text)
+    assert answer.status_code < 500 or code in excused, (case.operation.label, answer.status_code, answer.text)
     if answer.status_code < 400:
         case.operation.validate_response(answer)
