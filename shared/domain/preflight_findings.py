@@ -575,7 +575,7 @@ _TEXTS = {
         "operator",
         ("F5.12",),
     ),
-    "allow-list": Entry("ok", "{count} numbers of staff may be texted by this test connection.", ids=("F2.5",)),
+    "allow-list": Entry("ok", "Numbers of staff that this test connection may text: {count}.", ids=("F2.5",)),
     "allow-list-empty": Entry(
         "failed",
         "The allow-list is empty, so this test connection texts nobody.",

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from sandbox import stack as sandbox_stack
+from sandbox.demo.api import call
 from sandbox.demo.scene import Scene, eventually, opened
 from sandbox.stack import Stack
 from tests import free_ports
-from tests.e2e.conftest import approve
+from tests.e2e.conftest import approve, follow, sign_in_to_epic
 from tests.e2e.launch.launching import browsers, provider
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +105,30 @@ async def test_the_guide_leads_from_nothing_to_a_visit(scene: Scene, shell: Shel
     async with browsers(scene, 2) as (pat, paula):
         assert (await pat.launch("pat", CSN, role="patient")).host == "graph"
         assert (await provider(paula, CSN)).host == "graph"
+
+
+async def test_one_script_sets_a_hospital_up_from_the_request_to_a_green_preflight(scene: Scene) -> None:
+    """docs/set-up.sh; only the approver's sign-in at Epic is a person's."""
+    for one in (await call(scene, "adam", "GET", "/config/connections")).body["items"]:
+        await call(scene, "adam", "DELETE", f"/config/connections/{one['id']}", etag=f'"{one["change"]}"')
+    env = os.environ | {"SANDBOX_PORT": str(scene.plan.ports["app"]), "SANDBOX_FOLDER": scene.plan.folder}
+    script = await asyncio.create_subprocess_exec(
+        "bash", "docs/set-up.sh", cwd=ROOT, env=env, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+    )
+    assert script.stdin
+    assert script.stdout
+    said = ""
+    while "The code" not in said:
+        line = (await script.stdout.readline()).decode()
+        assert line, said
+        said += line
+    url = re.search(r"Sign in to Epic at (\S+)", said)
+    assert url, said
+    await follow(scene, await sign_in_to_epic(scene, url[1]))
+    rest, _ = await script.communicate(f"{scene.facts['code']}\n".encode())
+    assert script.returncode == 0, said + rest.decode()
+    assert "ok       backend-token" in rest.decode()
+    assert "failed" not in rest.decode()
 
 
 async def texts(scene: Scene) -> list[Any]:
