@@ -89,7 +89,6 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
     ready = meeting.model_copy(
         update={"id": made.id, "join_url": made.join_url, "ready": True, "start": visit.start, "end": visit.end}
     )
-    await deps.lookups.put(Kind.MEETING, made.join_url, visit.key)
     visit = await settled(lambda: _store(visit.key, ready, deps))
     await call_watch.want(visit, deps)
     outcome("meeting ready", visit=visit.key)
