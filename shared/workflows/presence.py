@@ -104,12 +104,15 @@ async def apply(event: CallEvent, deps: Deps) -> None:
     Safe to repeat and in any order: people's rows carry what was seen of them, and what is sent on follows from
     the stored rows, not from the event.
     """
-    first = await deps.visits.find(event.key)
-    if first.visit is None or first.visit.erased:
+    async with deps.visits.turn(event.key):
+        first = await deps.visits.find(event.key)
+        if first.visit is None or first.visit.erased:
+            return
+        await _prove(event, first.visit, deps)
+        happened = roster.read(deps.notification_keys.open(event.model_dump()))
+        told = await _folded(event.key, first, happened, deps)
+    if told.visit.erased:
         return
-    await _prove(event, first.visit, deps)
-    happened = roster.read(deps.notification_keys.open(event.model_dump()))
-    told = await _folded(event.key, first, happened, deps)
     await tell_epic(told, deps)
     if told.visit.call_ended:  # until then stands what was planned with the meeting
         await deps.agenda.plan(agenda.of_visit(told.visit))
@@ -167,8 +170,11 @@ async def _folded(key: str, first: Known, happened: Happened, deps: Deps) -> Tol
 
 
 async def _fold(known: Known, happened: Happened, deps: Deps) -> Told:
+    """Always with the visit's row: who read it before the call ended or the visit closed folds again, after it."""
     if known.visit is None:
         raise Refused(Code.VISIT_UNKNOWN)
+    if known.visit.erased:
+        return Told(known.visit, ())
     people = dict(known.people)
     for seen in happened.seen:
         person = await _person(seen, known.visit, people, happened, deps)
@@ -180,7 +186,7 @@ async def _fold(known: Known, happened: Happened, deps: Deps) -> Told:
     people = {id_: roster.told_once(known.people.get(id_), person) for id_, person in people.items()}
     changed = [person for id_, person in people.items() if person != known.people.get(id_)]
     if changed or visit != known.visit:
-        await deps.visits.save(known, visit if visit != known.visit else None, *changed)
+        await deps.visits.save(known, visit, *changed)
     touched = {person.id for person in changed} | {id_ for id_, one in people.items() if _is_about(one, happened)}
     return Told(visit, tuple(people[id_] for id_ in sorted(touched)))
 
@@ -210,7 +216,7 @@ async def _person(seen: Seen, visit: Visit, people: dict[str, Person], happened:
         name = f"{ours.tenant}|{ours.oid}" if ours.oid else seen.participant
         id_ = deps.pseudonyms.of("person", visit.key, name)
         found = people.get(id_) or Person(id=id_, role="staff" if ours.oid else "guest", oid=ours.oid)
-    shown = {"shown_name": ours.name, "shown_key": ours.name_key} if ours.name else {}
+    shown = {"shown_name": ours.name, "shown_key": ours.name_key} if ours.name and not visit.closed else {}
     return found.model_copy(update=shown)
 
 

@@ -25,6 +25,7 @@ from tests.unit.workflows.visit_world import (
     event,
     guest,
     happened,
+    overtake,
     pat,
     paula,
     roster,
@@ -374,3 +375,38 @@ async def test_a_sighting_from_before_the_close_that_comes_late_ends_there_too(w
     person = await world.person("paula")
     assert person.story[-1] == Change(status="disconnected", at=SILENCE)
     assert Sighting(at=SILENCE, presence="left") in person.participants["p2"]
+
+
+# --- what comes while it closes, or after
+
+
+async def shown(world: VisitWorld) -> list[tuple[str, str | None, str | None]]:
+    """Of everybody the last status, and what their row keeps of their name."""
+    people = (await world.visits.find(KEY)).people.values()
+    return [(one.story[-1].status, one.shown_name, one.shown_key) for one in people]
+
+
+async def test_who_joins_while_another_process_closes_the_visit_has_left_and_has_no_name(world: VisitWorld) -> None:
+    await world.visit()
+    world.clock.moment = SILENCE
+    overtake(world, lambda elsewhere: closing.close(order(), elsewhere))
+    await told(world, roster(10, guest("g", "in")))
+    assert await shown(world) == [("disconnected", None, None)]
+
+
+async def test_a_name_that_comes_after_the_close_is_not_kept(world: VisitWorld) -> None:
+    await held(world, *CALL, OVER)
+    await closed_at(world, minute(30))
+    await told(world, roster(5, guest("g9", "in", "Xenia Late")))
+    assert set(await shown(world)) == {("disconnected", None, None)}
+    assert len(await shown(world)) == 3
+
+
+async def test_what_meets_the_erasure_on_the_way_brings_nobody_back(world: VisitWorld) -> None:
+    await world.visit(closed=minute(30))
+    world.clock.moment = LAST
+    overtake(world, lambda elsewhere: closing.erase(order("erase-visit"), elsewhere))
+    await told(world, roster(5, guest("g9", "in", "Xenia Late")))
+    assert (await world.stored()).erased == LAST
+    assert (await world.visits.find(KEY)).people == {}
+    assert [row["what"] for row in await world.facts()] == ["erased"]

@@ -6,9 +6,11 @@ import json
 import logging
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
+from shared.domain.visit import Person
 from shared.errors import Broken, Code, Refused
 from shared.messages import CallEvent, MeetingRequest, WritebackOrder
 from shared.storage.names import Queue
@@ -25,6 +27,7 @@ from tests.unit.workflows.visit_world import (
     event,
     guest,
     happened,
+    overtake,
     pat,
     paula,
     roster,
@@ -242,6 +245,18 @@ async def test_the_second_call_is_on_whatever_came_first(world: VisitWorld, orde
     assert (await world.stored()).call_started == START + timedelta(minutes=30)
 
 
+@pytest.mark.parametrize("people", [(), (pat(),)], ids=["a stranger", "the patient"])
+async def test_who_joins_while_another_process_hears_of_the_end_has_left_with_it(
+    world: VisitWorld, people: tuple[Person, ...]
+) -> None:
+    await world.visit(*people)
+    overtake(world, lambda elsewhere: tell(elsewhere, happened("callEnded", 11)))
+    await tell(world, roster(10, guest("g", "in")))
+    (person,) = (await world.visits.find(KEY)).people.values()
+    assert [one.status for one in person.story] == ["connected", "disconnected"]
+    assert person.story[-1].at == START + timedelta(minutes=11)
+
+
 async def test_a_patient_who_rejoins_is_one_person(world: VisitWorld) -> None:
     await world.visit(pat())
     await tell(world, roster(1, guest("g1")), roster(2, guest("g1", "left")), roster(3, guest("g2", "in")))
@@ -249,10 +264,13 @@ async def test_a_patient_who_rejoins_is_one_person(world: VisitWorld) -> None:
     assert [status for status, _ in await statuses(world, "pat")] == ["connected", "disconnected", "connected"]
 
 
-async def test_fifty_joins_in_one_second_are_fifty_people(world: VisitWorld) -> None:
+async def test_fifty_joins_in_one_second_are_fifty_people(world: VisitWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.visit(group=True)
     events = [event(world, roster(1 + n / 3000, guest(f"g{n}", name=f"Guest {n}"))) for n in range(50)]
+    reads = AsyncMock(side_effect=world.visits.find)
+    monkeypatch.setattr(world.visits, "find", reads)
     await asyncio.gather(*(presence.apply(one, world) for one in events))
+    assert reads.await_count == 50, "they take turns"
     people = (await world.visits.find(KEY)).people.values()
     assert len(people) == 50
     assert {len(person.participants) for person in people} == {1}
