@@ -89,15 +89,17 @@ def whose(seen: Seen, people: Iterable[Person], at: datetime, *, group: bool) ->
     """The person a participant is, or None: nobody is guessed.
 
     A participant stays the person it was first seen as, and a user of Entra is the staff member with that object
-    id. A guest is the only patient (or proxy) of that name, perhaps on a second device; else, in a visit of one
-    patient, the one whose launch nobody has followed yet. In a group a launch alone says too little.
+    id, of two the one whom Epic knows. A guest is the only patient (or proxy) of that name, perhaps on a second
+    device; else, in a visit of one patient, the one whose launch nobody has followed yet. In a group a launch alone
+    says too little.
     """
     everybody = list(people)
     for person in everybody:
-        if seen.participant in person.participants or (seen.oid and seen.oid == person.oid):
+        if seen.participant in person.participants:
             return person
     if seen.oid:
-        return None
+        theirs = [person for person in everybody if person.oid == seen.oid]
+        return next((person for person in theirs if person.external_id), theirs[0] if theirs else None)
     patients = [person for person in everybody if person.role in {"patient", "proxy"}]
     named = [person for person in patients if seen.name_key in {person.name_key, person.shown_key} - {None}]
     launched = [person for person in _known_to_epic(patients) if _is_expected(person, at)]

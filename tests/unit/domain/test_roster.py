@@ -18,6 +18,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PAT = Person(id="pat", role="patient", external_id="70001", launched_at=NOON)
 LINK = Person(id="link", role="patient", launched_at=NOON)
 PAULA = Person(id="paula", role="staff", external_id="19001", oid="oid-paula", launched_at=NOON)
+#: Paula as she was seen in Teams before she launched.
+PLAIN = Person(id="plain", role="staff", oid="oid-paula")
 
 
 def at(minute: float) -> datetime:
@@ -117,6 +119,10 @@ def guest(participant: str = "g1", name_key: str | None = None) -> Seen:
         (guest("known"), [told(PAT, ("known", 0, "in")), PAULA], True, "pat"),
         (Seen(participant="s", presence="in", oid="oid-paula"), [PAT, PAULA], False, "paula"),
         (Seen(participant="s", presence="in", oid="oid-else"), [PAT, PAULA], False, None),
+        # two rows of one account: the participant's own, else the one that Epic knows
+        (Seen(participant="s", presence="in", oid="oid-paula"), [PLAIN, PAULA], False, "paula"),
+        (Seen(participant="s", presence="in", oid="oid-paula"), [PLAIN], False, "plain"),
+        (Seen(participant="t", presence="in", oid="oid-paula"), [PAULA, told(PLAIN, ("t", 0, "in"))], False, "plain"),
     ],
 )
 def test_nobody_is_guessed(seen: Seen, people: list[Person], group: bool, expected: str | None) -> None:
