@@ -161,7 +161,8 @@ def is_connected(person: Person) -> bool:
 def ended(person: Person, at: datetime) -> Person:
     """The call's end: whoever was in by then has left. Who came later is in another call, whatever came first."""
     for participant, sightings in person.participants.items():
-        if sightings[-1].presence != "left" and sightings[-1].at <= at:
+        by_then = [one for one in sightings if one.at <= at]
+        if by_then and by_then[-1].presence != "left":
             person = after(person, participant, Sighting(at=at, presence="left"))
     return person
 

@@ -36,6 +36,10 @@ _POISON_HIDDEN = timedelta(minutes=5)
 _MOST_PEEKED = 32
 
 
+class TooLarge(Broken):
+    """A message that no queue takes, however often it is tried."""
+
+
 @dataclass(frozen=True)
 class Poison:
     """A copy that the host made of a message it gave up. `message` is None when nobody can read it.
@@ -65,7 +69,7 @@ class Queues:
         self._clients: dict[Queue, QueueClient] = {}
 
     async def put(self, *messages: Message, after: timedelta = timedelta()) -> None:
-        """Send; `after` hides them for that long. `Later` when storage does not take them."""
+        """Send; `after` hides them for that long. Raises `Later` when storage is away, and `TooLarge`."""
         for message in messages:
             delay = int(min(after, LONGEST_DELAY).total_seconds())
             text = self.encode(message, delay)
@@ -112,7 +116,7 @@ class Queues:
         }
         text = json.dumps(envelope)
         if len(text) > MAX_RAW:
-            raise Broken(f"a message for {message.queue} is too large: {len(text)} bytes")
+            raise TooLarge(f"a message for {message.queue} is too large: {len(text)} bytes")
         return text
 
     def open[M: Message](self, body: bytes, model: type[M]) -> M:

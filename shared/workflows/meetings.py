@@ -40,10 +40,13 @@ class Deps(call_watch.Deps, Protocol):
 
 async def serve(request: MeetingRequest, deps: Deps) -> None:
     """One request of a visit to Graph."""
-    if request.kind == "provide":
-        await provide(request, deps)
-    else:
-        await call_watch.look_after(request, deps)
+    match request.kind:
+        case "provide":
+            await provide(request, deps)
+        case "reconcile":
+            await call_watch.reconcile(request, deps)
+        case _:
+            await call_watch.look_after(request, deps)
 
 
 async def provide(request: MeetingRequest, deps: Deps) -> None:

@@ -93,6 +93,23 @@ def test_everybody_has_left_once_the_call_is_over(sightings: list[tuple[str, flo
     assert not roster.is_connected(roster.gone(told(PAT, *sightings), at(30)))
 
 
+@pytest.mark.parametrize(
+    ("sightings", "expected"),
+    [
+        ([("p", 2, "in")], [("connected", 2), ("disconnected", 20)]),
+        ([("p", 2, "in"), ("p", 9, "left")], [("connected", 2), ("disconnected", 9)]),
+        ([("p", 2, "in"), ("p", 25, "in")], [("connected", 2), ("disconnected", 20), ("connected", 25)]),
+        ([("p", 2, "in"), ("p", 30, "left")], [("connected", 2), ("disconnected", 20)]),
+        ([("p", 25, "in")], [("connected", 25)]),
+    ],
+)
+def test_an_end_that_is_heard_late_ends_what_began_before_it_and_nothing_else(
+    sightings: list[tuple[str, float, Presence]], expected: list[tuple[str, float]]
+) -> None:
+    story = roster.ended(told(PAT, *sightings), at(20)).story
+    assert [(one.status, (one.at - NOON).total_seconds() / 60) for one in story] == expected
+
+
 def guest(participant: str = "g1", name_key: str | None = None) -> Seen:
     return Seen(participant=participant, presence="lobby", name_key=name_key)
 

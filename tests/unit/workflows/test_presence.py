@@ -7,16 +7,18 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import jwt
 import pytest
 
 from shared.domain.visit import Person
 from shared.errors import Broken, Code, Refused
 from shared.messages import CallEvent, MeetingRequest, WritebackOrder
 from shared.storage.names import Queue
-from shared.workflows import presence
+from shared.workflows import meetings, presence
 from shared.workflows.call_watch import client_state
 from tests.conftest import Store
 from tests.unit.workflows.visit_world import (
+    ELSEWHERE,
     END,
     KEY,
     NOW,
@@ -94,6 +96,46 @@ async def test_each_item_with_our_client_state_becomes_one_message(world: VisitW
     assert len({one.message_id for one in found}) == 2
 
 
+async def test_an_item_takes_along_the_few_tokens_that_may_prove_it(world: VisitWorld) -> None:
+    """Graph puts items of all who share our address into one body, with a token for each of them."""
+    others = [token(tenant=f"tenant-{n}", app=app) for n in range(20) for app in ("connector", "another app")]
+    mine = [token(), token(app="another app"), token(ELSEWHERE), "junk"]
+    items = [item(world, roster(1)) | {"tenantId": tenant} for tenant in (TENANT, ELSEWHERE)]
+    await presence.accept(json.dumps({"value": items, "validationTokens": [*others, *mine]}).encode(), world)
+    found = await world.queued(Queue.CALL_EVENTS)
+    assert [one.tokens for one in found] == [(token(),), (token(ELSEWHERE),)]
+
+
+async def test_of_tokens_of_which_none_fits_a_few_are_tried(world: VisitWorld) -> None:
+    body = {"value": [item(world, roster(1))], "validationTokens": [f"odd {n}" for n in range(40)]}
+    await presence.accept(json.dumps(body).encode(), world)
+    (found,) = await world.queued(Queue.CALL_EVENTS)
+    assert found.tokens == ("odd 0", "odd 1", "odd 2")
+
+
+def token(tenant: str = TENANT, app: str = "connector") -> str:
+    """What claims to be Graph's, as long as a real one."""
+    return jwt.encode({"aud": app, "tid": tenant, "padding": "x" * 1000}, "nobody's key, as long as it has to be")
+
+
+async def test_an_item_that_no_message_holds_stops_no_other_and_has_the_close_ask_who_was_there(
+    world: VisitWorld, caplog: Any
+) -> None:
+    await world.visit(paula())
+    crowd = [guest(f"0a1b2c3d-0000-4000-8000-{n:012}", name=f"Quentin Crowd {n}") for n in range(300)]
+    large, small = item(world, roster(1, *crowd)) | {"subscriptionId": "s1"}, item(world, roster(2))
+    body = json.dumps({"value": [large, small], "validationTokens": ["graph"]})
+    await presence.accept(body.encode(), world)
+    (left,) = await world.queued(Queue.CALL_EVENTS)
+    assert left.data_signature == small["encryptedContent"]["dataSignature"]
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        f"call event too large visit={KEY}"
+    ]
+    for request in await world.queued(Queue.MEETING_REQUESTS):
+        await meetings.serve(request, world)
+    assert (await world.stored()).missed
+
+
 @pytest.mark.parametrize("body", [b"", b"junk", b"[]", b'{"value": 3}', b'{"value": null}', b'{"other": []}', b"\xff"])
 async def test_what_is_no_notification_is_counted_and_leaves_nothing(
     world: VisitWorld, body: bytes, caplog: Any
@@ -115,7 +157,7 @@ async def test_the_same_item_twice_has_the_same_id(world: VisitWorld) -> None:
     [
         ("reauthorizationRequired", ["renew"]),
         ("subscriptionRemoved", ["forget"]),
-        ("missed", []),
+        ("missed", ["reconcile"]),
         ("odd", []),
         (None, []),
     ],
@@ -157,7 +199,8 @@ async def test_an_event_for_no_visit_or_an_erased_one_is_dropped(world: VisitWor
     [
         ({"tokens": ()}, Code.TOKEN_MISSING),
         ({"tokens": ("forged",)}, Code.TOKEN_REFUSED),
-        ({"tokens": ("graph", "forged")}, Code.TOKEN_REFUSED),
+        ({"tokens": ("graph elsewhere",)}, Code.TOKEN_REFUSED),
+        ({"tokens": ("forged", "graph elsewhere", "forged")}, Code.TOKEN_REFUSED),
         ({"data_signature": "AAAA"}, Code.BODY_UNREADABLE),
         ({"data": "AAAA"}, Code.BODY_UNREADABLE),
         ({"certificate_id": "elsewhere"}, Code.BODY_UNREADABLE),
@@ -171,6 +214,17 @@ async def test_what_is_not_proven_or_was_changed_changes_nothing(
         await presence.apply(event(world, roster(1, guest("g")), **changes), world)
     assert (refusal.value.code, await statuses(world, "pat")) == (code, [])
     assert (await world.queued(Queue.EHR_WRITEBACK), await world.facts()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "tokens", [("graph", "graph elsewhere"), ("graph elsewhere", "graph"), ("for another app", "graph", "forged")]
+)
+async def test_a_token_for_somebody_else_in_the_same_body_does_no_harm(
+    world: VisitWorld, tokens: tuple[str, ...]
+) -> None:
+    await world.visit(pat())
+    await presence.apply(event(world, roster(1, guest("g")), tokens=tokens), world)
+    assert await statuses(world, "pat") == [("connected", 1)]
 
 
 @pytest.mark.promise("P1")

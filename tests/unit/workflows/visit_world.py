@@ -42,6 +42,8 @@ from tests.unit.workflows.text_world import CONNECTION, NOW
 KEY = "visit-key"
 START, END = NOW, NOW + timedelta(minutes=30)
 TENANT = str(LAMNA.tenant)
+#: Another tenant that we serve.
+ELSEWHERE = "99999999-9999-4999-8999-999999999999"
 _events = count(1)
 
 
@@ -135,15 +137,20 @@ class TellingGraph(CountingGraph):
 
 @dataclass
 class Tokens:
-    """Entra, as far as it matters here; tests/contract asks the real checks. `asked`: tenants, and how long it lay."""
+    """Entra, as far as it matters here; tests/contract asks the real checks.
 
+    issued   the tenant whose token each one is, all of them for us
+    asked    for which tenants, and how long the token had lain
+    """
+
+    issued: dict[str, str] = field(default_factory=lambda: {"graph": TENANT, "graph elsewhere": ELSEWHERE})
     asked: list[tuple[set[str], timedelta]] = field(default_factory=list)
 
     async def check(self, token: str, _: str, __: Any, tenants: Any, *, waited: timedelta) -> str:
         self.asked.append((set(tenants), waited))
-        if token != "graph":
+        if self.issued.get(token) not in tenants:
             raise Refused(Code.TOKEN_REFUSED)
-        return TENANT
+        return self.issued[token]
 
 
 @dataclass
