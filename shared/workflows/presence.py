@@ -80,7 +80,7 @@ class Told:
 async def accept(body: bytes, deps: Deps) -> None:
     """Enqueue every item of a notification that carries a client state of ours; the rest is dropped and counted.
 
-    One that no message holds, of some fifty people and more, stops none of the others: the visit counts as one of
+    One that no message holds, of some seventy people and more, stops none of the others: the visit counts as one of
     which Graph did not tell everything.
     """
     for message, item in _items(body, deps):
