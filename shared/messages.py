@@ -100,12 +100,13 @@ class MeetingRequest(Message):
 
     provide     make the meeting of an appointment ready, if the appointment still has this version
     subscribe   be told of its call; `renew` a subscription that Graph wants to see again, `forget` one it removed
+    reconcile   ask for the attendance report when the visit closes: not everything was heard of its call
     """
 
     queue: ClassVar[Queue] = Queue.MEETING_REQUESTS
 
     connection: str
-    kind: Literal["provide", "subscribe", "renew", "forget"] = "provide"
+    kind: Literal["provide", "subscribe", "renew", "forget", "reconcile"] = "provide"
     key: str
     version: int = 0
 

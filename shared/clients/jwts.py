@@ -72,5 +72,5 @@ def unverified(token: str) -> dict[str, Any]:
     """What a token claims, to choose where its key is looked up and for nothing else; empty if unreadable."""
     try:
         return jwt.decode(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, TypeError):
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         return {}

@@ -89,15 +89,17 @@ def whose(seen: Seen, people: Iterable[Person], at: datetime, *, group: bool) ->
     """The person a participant is, or None: nobody is guessed.
 
     A participant stays the person it was first seen as, and a user of Entra is the staff member with that object
-    id. A guest is the only patient (or proxy) of that name, perhaps on a second device; else, in a visit of one
-    patient, the one whose launch nobody has followed yet. In a group a launch alone says too little.
+    id, of two the one whom Epic knows. A guest is the only patient (or proxy) of that name, perhaps on a second
+    device; else, in a visit of one patient, the one whose launch nobody has followed yet. In a group a launch alone
+    says too little.
     """
     everybody = list(people)
     for person in everybody:
-        if seen.participant in person.participants or (seen.oid and seen.oid == person.oid):
+        if seen.participant in person.participants:
             return person
     if seen.oid:
-        return None
+        theirs = [person for person in everybody if person.oid == seen.oid]
+        return next((person for person in theirs if person.external_id), theirs[0] if theirs else None)
     patients = [person for person in everybody if person.role in {"patient", "proxy"}]
     named = [person for person in patients if seen.name_key in {person.name_key, person.shown_key} - {None}]
     launched = [person for person in _known_to_epic(patients) if _is_expected(person, at)]
@@ -159,7 +161,8 @@ def is_connected(person: Person) -> bool:
 def ended(person: Person, at: datetime) -> Person:
     """The call's end: whoever was in by then has left. Who came later is in another call, whatever came first."""
     for participant, sightings in person.participants.items():
-        if sightings[-1].presence != "left" and sightings[-1].at <= at:
+        by_then = [one for one in sightings if one.at <= at]
+        if by_then and by_then[-1].presence != "left":
             person = after(person, participant, Sighting(at=at, presence="left"))
     return person
 

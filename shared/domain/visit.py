@@ -52,6 +52,7 @@ class Visit(Model):
     department   as the launch record says (F4.8)
     call_started   when the call that is on began; None while there is none
     call_ended     when the last call ended
+    missed         not everything was heard of its calls: Graph lost events, or one was too large for us
     closed         when the visit was closed: nobody is in any more, and nothing is asked of Graph
     erased         when all that patients own was erased
     """
@@ -67,6 +68,7 @@ class Visit(Model):
     subscription: Subscription | None = None
     call_started: datetime | None = None
     call_ended: datetime | None = None
+    missed: bool = False
     closed: datetime | None = None
     erased: datetime | None = None
 

@@ -26,7 +26,6 @@ class Kind(StrEnum):
     LAUNCH_STATE = "launch-state"
     JOIN_TOKEN = "join-token"  # noqa: S105 - the name of a row, no secret
     SESSION = "session"
-    MEETING = "meeting"
     TEXT = "text"
     IDEMPOTENCY = "idempotency"
     CONSENT = "consent"

@@ -3,11 +3,13 @@
 A message's wire form is base64 (the Functions host's default) of a small JSON envelope:
 `{"id", "attempt", "traceparent", "delay", "sealed"}`. `sealed` holds the whole model, bound to queue and id, so that
 no field can be forgotten; `delay` is for how many seconds it was hidden. At most 48 KiB raw, because 64 KiB after
-encoding is the service's limit. What the host gave up lies beside its queue, in `<queue>-poison`.
+encoding is the service's limit; a model that would need more is deflated before it is sealed. What the host gave up
+lies beside its queue, in `<queue>-poison`.
 """
 
 import base64
 import json
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +36,10 @@ _MOST_POISON = 500
 _POISON_HIDDEN = timedelta(minutes=5)
 #: The service shows no more at once without taking them.
 _MOST_PEEKED = 32
+
+
+class TooLarge(Broken):
+    """A message that no queue takes, however often it is tried."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Queues:
         self._clients: dict[Queue, QueueClient] = {}
 
     async def put(self, *messages: Message, after: timedelta = timedelta()) -> None:
-        """Send; `after` hides them for that long. `Later` when storage does not take them."""
+        """Send; `after` hides them for that long. Raises `Later` when storage is away, and `TooLarge`."""
         for message in messages:
             delay = int(min(after, LONGEST_DELAY).total_seconds())
             text = self.encode(message, delay)
@@ -101,27 +107,32 @@ class Queues:
         return Backlog(length, max([timedelta(), *waited]))
 
     def encode(self, message: Message, delay: int = 0) -> str:
-        """The envelope as JSON text."""
-        sealed = self._ring.seal(message.model_dump_json(), message.queue, message.message_id)
+        """The envelope as JSON text. Raises `TooLarge`."""
+        plain = message.model_dump_json().encode()
+        text = self._envelope(message, delay, plain)
+        if len(text) > MAX_RAW:
+            text = self._envelope(message, delay, zlib.compress(plain))
+        if len(text) > MAX_RAW:
+            raise TooLarge(f"a message for {message.queue} is too large: {len(text)} bytes")
+        return text
+
+    def _envelope(self, message: Message, delay: int, plain: bytes) -> str:
         envelope = {
             "id": message.message_id,
             "attempt": message.attempt,
             "traceparent": message.traceparent,
             "delay": delay,
-            "sealed": sealed,
+            "sealed": self._ring.seal_bytes(plain, message.queue, message.message_id),
         }
-        text = json.dumps(envelope)
-        if len(text) > MAX_RAW:
-            raise Broken(f"a message for {message.queue} is too large: {len(text)} bytes")
-        return text
+        return json.dumps(envelope)
 
     def open[M: Message](self, body: bytes, model: type[M]) -> M:
         """The message inside an envelope; `Broken` when it is not one of ours."""
         try:
             envelope: dict[str, Any] = json.loads(body)
-            plain = self._ring.open(envelope["sealed"], model.queue, envelope["id"])
-            return model.model_validate_json(plain)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            plain = self._ring.open_bytes(envelope["sealed"], model.queue, envelope["id"])
+            return model.model_validate_json(plain if plain.startswith(b"{") else zlib.decompress(plain))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, zlib.error):
             raise Broken(f"a message in {model.queue} cannot be read") from None
 
     def _client(self, queue: Queue) -> QueueClient:

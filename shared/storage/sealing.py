@@ -29,19 +29,27 @@ class KeyRing:
 
     def seal(self, plain: str, *place: str) -> str:
         """Encrypt `plain` for one place."""
-        kid, key = next(iter(self.keys.items()))
-        nonce = os.urandom(_NONCE)
-        sealed = nonce + AESGCM(key).encrypt(nonce, plain.encode(), _bind(kid, place))
-        return f"{kid}.{base64.urlsafe_b64encode(sealed).decode()}"
+        return self.seal_bytes(plain.encode(), *place)
 
     def open(self, sealed: str, *place: str) -> str:
         """Decrypt what was sealed for this place; `Broken` when the key is gone, or the value was moved or spoilt."""
+        return self.open_bytes(sealed, *place).decode()
+
+    def seal_bytes(self, plain: bytes, *place: str) -> str:
+        """The same of what is no text."""
+        kid, key = next(iter(self.keys.items()))
+        nonce = os.urandom(_NONCE)
+        sealed = nonce + AESGCM(key).encrypt(nonce, plain, _bind(kid, place))
+        return f"{kid}.{base64.urlsafe_b64encode(sealed).decode()}"
+
+    def open_bytes(self, sealed: str, *place: str) -> bytes:
+        """The same of what is no text."""
         kid, _, payload = sealed.partition(".")
         if kid not in self.keys:
             raise Broken("a sealed value does not open: its key is not in the ring")
         try:
             raw = base64.urlsafe_b64decode(payload)
-            return AESGCM(self.keys[kid]).decrypt(raw[:_NONCE], raw[_NONCE:], _bind(kid, place)).decode()
+            return AESGCM(self.keys[kid]).decrypt(raw[:_NONCE], raw[_NONCE:], _bind(kid, place))
         except (ValueError, InvalidTag):
             raise Broken(f"a sealed value does not open: key {kid}") from None
 

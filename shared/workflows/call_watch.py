@@ -61,6 +61,12 @@ async def look_after(request: MeetingRequest, deps: Deps) -> None:
     outcome("subscribed", visit=visit.key, how=request.kind)
 
 
+async def reconcile(request: MeetingRequest, deps: Deps) -> None:
+    """Remember that not everything was heard of the visit's call: closing asks who was there. Safe to repeat."""
+    await settled(lambda: _missed(request.key, deps))
+    outcome("reconcile", visit=request.key)
+
+
 async def want(visit: Visit, deps: Deps) -> None:
     """Ask for a subscription now, if it is time and there is none: an ad hoc visit, or one that was overlooked."""
     now = deps.clock.now()
@@ -105,3 +111,9 @@ async def _keep(key: str, subscription: Subscription, deps: Deps) -> None:
     known = await deps.visits.find(key)
     if known.visit:
         await deps.visits.save(known, known.visit.model_copy(update={"subscription": subscription}))
+
+
+async def _missed(key: str, deps: Deps) -> None:
+    known = await deps.visits.find(key)
+    if known.visit and not known.visit.missed:
+        await deps.visits.save(known, known.visit.model_copy(update={"missed": True}))

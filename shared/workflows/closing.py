@@ -99,8 +99,9 @@ def _is_over(visit: Visit, people: Iterable[Person], now: datetime) -> bool:
 
 
 async def _attendance(visit: Visit, attempt: int, deps: Deps) -> list[Attendance]:
-    """Graph's attendance reports, for a visit whose call's end it never told us. Epic does not wait for ever."""
-    if visit.call_ended or visit.meeting is None or visit.meeting.id is None:
+    """Graph's attendance reports, for a visit of whose call it did not tell everything. Epic does not wait for ever."""
+    heard = visit.call_ended and not visit.missed
+    if heard or visit.meeting is None or visit.meeting.id is None:
         return []
     tenant = str(tenant_of(visit.connection))
     try:

@@ -20,6 +20,7 @@ from shared.storage.tables import settled
 from shared.storage.visits import Known
 from shared.telemetry import outcome
 from shared.workflows import meetings, rooms
+from shared.workflows.presence import Told, tell_epic
 from shared.workflows.rooms import Room
 
 
@@ -102,9 +103,9 @@ async def _admit(ticket: Ticket, oid: str | None, connection: Connection, deps: 
             return TooEarly(launch.opens(visit.start, setup), visit.start, connection.own.time_zone, now)
     await rooms.take(room, deps)
     person = _person(known, room, ticket, oid, deps)
-    changed = visit if visit != known.visit else None
-    if changed or person != known.people.get(person.id):
-        await deps.visits.save(known, changed, person)
+    if visit != known.visit or person != known.people.get(person.id):
+        await deps.visits.save(known, visit, person)
+    await tell_epic(Told(visit, (person,)), deps)  # of who was in the call before Epic's launch said who they are
     return visit
 
 
@@ -140,9 +141,10 @@ async def _times(room: Room, known: Known, ticket: Ticket, now: datetime, deps: 
 
 
 def _person(known: Known, room: Room, ticket: Ticket, oid: str | None, deps: Deps) -> Person:
-    """The person's row; who comes again keeps what is known of them."""
+    """The person's row; who comes again, or was in the call before, keeps what is known of them."""
     person_id = deps.pseudonyms.of("person", room.key, ticket.user)
-    person = known.people.get(person_id) or Person(id=person_id, role=ticket.role)
+    seen = (one for one in known.people.values() if oid and one.oid == oid and _may_be(one, ticket))
+    person = known.people.get(person_id) or next(seen, None) or Person(id=person_id, role=ticket.role)
     updates = {
         "launched_at": ticket.issued,
         "external_id": ticket.external_id or person.external_id,
@@ -150,3 +152,8 @@ def _person(known: Known, room: Room, ticket: Ticket, oid: str | None, deps: Dep
         "name_key": ticket.name_key or person.name_key,
     }
     return person.model_copy(update=updates)
+
+
+def _may_be(person: Person, ticket: Ticket) -> bool:
+    """Two users of the EHR who share an account of Entra stay two."""
+    return None in (person.external_id, ticket.external_id) or person.external_id == ticket.external_id

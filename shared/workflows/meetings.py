@@ -40,10 +40,13 @@ class Deps(call_watch.Deps, Protocol):
 
 async def serve(request: MeetingRequest, deps: Deps) -> None:
     """One request of a visit to Graph."""
-    if request.kind == "provide":
-        await provide(request, deps)
-    else:
-        await call_watch.look_after(request, deps)
+    match request.kind:
+        case "provide":
+            await provide(request, deps)
+        case "reconcile":
+            await call_watch.reconcile(request, deps)
+        case _:
+            await call_watch.look_after(request, deps)
 
 
 async def provide(request: MeetingRequest, deps: Deps) -> None:
@@ -89,7 +92,6 @@ async def ensure(wanted: Visit, deps: Deps) -> Visit:
     ready = meeting.model_copy(
         update={"id": made.id, "join_url": made.join_url, "ready": True, "start": visit.start, "end": visit.end}
     )
-    await deps.lookups.put(Kind.MEETING, made.join_url, visit.key)
     visit = await settled(lambda: _store(visit.key, ready, deps))
     await call_watch.want(visit, deps)
     outcome("meeting ready", visit=visit.key)

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
 from shared.clients.entra import AppTokens
+from shared.clients.jwts import unverified
 from shared.clients.notifications import NotificationKeys
 from shared.clock import Clock
 from shared.domain import agenda, roster
@@ -15,22 +17,24 @@ from shared.domain.configuration import tenant_of
 from shared.domain.roster import Happened, Seen
 from shared.domain.visit import Person, Sighting, Visit, plain_name
 from shared.errors import Code, Refused
-from shared.messages import CallEvent, MeetingRequest, Message, WritebackOrder
+from shared.messages import CallEvent, MeetingRequest, WritebackOrder
 from shared.settings import Settings
 from shared.storage.agenda import Agenda
 from shared.storage.audit import Audit, Fact
 from shared.storage.people import People
-from shared.storage.queues import Queues
+from shared.storage.queues import Queues, TooLarge
 from shared.storage.sealing import Pseudonyms
 from shared.storage.tables import Conflict, settled
 from shared.storage.visits import Known, Visits
-from shared.telemetry import outcome
+from shared.telemetry import alarm, outcome
 from shared.workflows.call_watch import proven
 
 #: Microsoft Graph Change Tracking, the application that signs for notifications (microsoft-apis.md 2b).
 CHANGE_TRACKING = "0bf30f3b-4a52-48df-9a82-234910c4a086"
 #: More than Graph ever puts into one notification; each costs us an HMAC before anything is proven.
 _MOST_ITEMS = 1000
+#: One is enough, and a message has to hold the roster too; more are for what Graph may repeat.
+_MOST_TOKENS = 3
 #: How long an event is tried; Epic is told for as long.
 GIVE_UP = timedelta(hours=72)
 
@@ -74,28 +78,44 @@ class Told:
 
 
 async def accept(body: bytes, deps: Deps) -> None:
-    """Enqueue every item of a notification that carries a client state of ours; the rest is dropped and counted."""
-    for message in _items(body, deps):
-        await deps.queues.put(message)
+    """Enqueue every item of a notification that carries a client state of ours; the rest is dropped and counted.
+
+    One that no message holds, of some seventy people and more, stops none of the others: the visit counts as one of
+    which Graph did not tell everything.
+    """
+    for message, item in _items(body, deps):
+        try:
+            await deps.queues.put(message)
+        except TooLarge:
+            alarm("call event too large", visit=message.key)
+            await _ask("reconcile", message.key, item, deps)
 
 
 async def accept_lifecycle(body: bytes, deps: Deps) -> None:
-    """Graph wants a subscription looked after. What it may have missed, the attendance report brings.
-
-    Word of a subscription that the visit does not have (any more) is dropped: it came late, or from somebody else.
-    """
-    kinds = {"reauthorizationRequired": "renew", "subscriptionRemoved": "forget"}
+    """Graph wants a subscription looked after. What it may have missed, the attendance report brings."""
+    kinds = {"reauthorizationRequired": "renew", "subscriptionRemoved": "forget", "missed": "reconcile"}
     for item in _notifications(body)[0]:
         key = proven(item.get("clientState"), deps.pseudonyms)
         kind = kinds.get(str(item.get("lifecycleEvent")))
-        visit = (await deps.visits.find(key)).visit if key and kind else None
-        held = visit.subscription if visit else None
-        if visit is None or held is None or held.id != item.get("subscriptionId"):
+        if key and kind:
+            await _ask(kind, key, item, deps)
+        else:
             outcome("lifecycle", end="dropped")
-            continue
-        until = deps.clock.now() + timedelta(hours=4)
-        request = {"message_id": f"{kind}|{visit.key}", "give_up_at": until, "connection": visit.connection}
-        await deps.queues.put(MeetingRequest.model_validate(request | {"kind": kind, "key": visit.key}))
+
+
+async def _ask(kind: str, key: str, item: Mapping[str, Any], deps: Deps) -> None:
+    """Have somebody see to an item's visit.
+
+    Word of a subscription that the visit does not have (any more) is dropped: it came late, or from somebody else.
+    """
+    visit = (await deps.visits.find(key)).visit
+    held = visit.subscription if visit else None
+    if visit is None or held is None or held.id != item.get("subscriptionId"):
+        outcome("lifecycle", end="dropped")
+        return
+    until = deps.clock.now() + timedelta(hours=4)
+    request = {"message_id": f"{kind}|{visit.key}", "give_up_at": until, "connection": visit.connection}
+    await deps.queues.put(MeetingRequest.model_validate(request | {"kind": kind, "key": visit.key}))
 
 
 async def apply(event: CallEvent, deps: Deps) -> None:
@@ -104,12 +124,15 @@ async def apply(event: CallEvent, deps: Deps) -> None:
     Safe to repeat and in any order: people's rows carry what was seen of them, and what is sent on follows from
     the stored rows, not from the event.
     """
-    first = await deps.visits.find(event.key)
-    if first.visit is None or first.visit.erased:
+    async with deps.visits.turn(event.key):
+        first = await deps.visits.find(event.key)
+        if first.visit is None or first.visit.erased:
+            return
+        await _prove(event, first.visit, deps)
+        happened = roster.read(deps.notification_keys.open(event.model_dump()))
+        told = await _folded(event.key, first, happened, deps)
+    if told.visit.erased:
         return
-    await _prove(event, first.visit, deps)
-    happened = roster.read(deps.notification_keys.open(event.model_dump()))
-    told = await _folded(event.key, first, happened, deps)
     await tell_epic(told, deps)
     if told.visit.call_ended:  # until then stands what was planned with the meeting
         await deps.agenda.plan(agenda.of_visit(told.visit))
@@ -144,14 +167,16 @@ def _order(visit: Visit, person: Person, until: Any) -> WritebackOrder:
 async def _prove(event: CallEvent, visit: Visit, deps: Deps) -> None:
     """Graph's change tracking sent this, to us, for this visit's tenant.
 
-    A token must have been good when it came: how long the event then waited in the queue is our affair.
+    One body may bring items of several tenants and applications, with a token for each: one of them has to be for us.
+    It must have been good when it came: how long the event then waited in the queue is our affair.
     """
-    if not event.tokens:
-        raise Refused(Code.TOKEN_MISSING)
     tenants, audience = {str(tenant_of(visit.connection))}, deps.settings.connector_client_id
     waited = deps.clock.real() - event.arrived
     for token in event.tokens:
-        await deps.app_tokens.check(token, audience, {CHANGE_TRACKING}, tenants, waited=waited)
+        with suppress(Refused):
+            await deps.app_tokens.check(token, audience, {CHANGE_TRACKING}, tenants, waited=waited)
+            return
+    raise Refused(Code.TOKEN_REFUSED if event.tokens else Code.TOKEN_MISSING)
 
 
 async def _folded(key: str, first: Known, happened: Happened, deps: Deps) -> Told:
@@ -167,8 +192,11 @@ async def _folded(key: str, first: Known, happened: Happened, deps: Deps) -> Tol
 
 
 async def _fold(known: Known, happened: Happened, deps: Deps) -> Told:
+    """Always with the visit's row: who read it before the call ended or the visit closed folds again, after it."""
     if known.visit is None:
         raise Refused(Code.VISIT_UNKNOWN)
+    if known.visit.erased:
+        return Told(known.visit, ())
     people = dict(known.people)
     for seen in happened.seen:
         person = await _person(seen, known.visit, people, happened, deps)
@@ -180,7 +208,7 @@ async def _fold(known: Known, happened: Happened, deps: Deps) -> Told:
     people = {id_: roster.told_once(known.people.get(id_), person) for id_, person in people.items()}
     changed = [person for id_, person in people.items() if person != known.people.get(id_)]
     if changed or visit != known.visit:
-        await deps.visits.save(known, visit if visit != known.visit else None, *changed)
+        await deps.visits.save(known, visit, *changed)
     touched = {person.id for person in changed} | {id_ for id_, one in people.items() if _is_about(one, happened)}
     return Told(visit, tuple(people[id_] for id_ in sorted(touched)))
 
@@ -210,7 +238,7 @@ async def _person(seen: Seen, visit: Visit, people: dict[str, Person], happened:
         name = f"{ours.tenant}|{ours.oid}" if ours.oid else seen.participant
         id_ = deps.pseudonyms.of("person", visit.key, name)
         found = people.get(id_) or Person(id=id_, role="staff" if ours.oid else "guest", oid=ours.oid)
-    shown = {"shown_name": ours.name, "shown_key": ours.name_key} if ours.name else {}
+    shown = {"shown_name": ours.name, "shown_key": ours.name_key} if ours.name and not visit.closed else {}
     return found.model_copy(update=shown)
 
 
@@ -235,28 +263,44 @@ def _facts(told: Told, happened: Happened) -> Iterator[Fact]:
                 )
 
 
-def _items(body: bytes, deps: Deps) -> Iterator[Message]:
+def _items(body: bytes, deps: Deps) -> Iterator[tuple[CallEvent, dict[str, Any]]]:
+    """The items that carry a client state of ours, each with the message it becomes."""
     items, tokens = _notifications(body)
-    dropped = 0  # one line for all of them: anybody can send a million
-    for item in items:
-        key, sealed = proven(item.get("clientState"), deps.pseudonyms), item.get("encryptedContent")
-        if key is None or not isinstance(sealed, dict):
-            dropped += 1
-            continue
-        signature = str(sealed.get("dataSignature"))
-        yield CallEvent(
-            message_id=hashlib.sha256(f"{key}|{signature}".encode()).hexdigest()[:32],
-            give_up_at=deps.clock.now() + GIVE_UP,
-            arrived=deps.clock.real(),
-            key=key,
-            tokens=tokens,
-            data=str(sealed.get("data")),
-            data_key=str(sealed.get("dataKey")),
-            data_signature=signature,
-            certificate_id=str(sealed.get("encryptionCertificateId")),
-        )
-    if dropped:
+    keys = [proven(item.get("clientState"), deps.pseudonyms) for item in items]
+    ours = [(key, item) for key, item in zip(keys, items, strict=True) if key and _is_sealed(item)]
+    if dropped := len(items) - len(ours):  # one line for all of them: anybody can send a million
         outcome("notification", end="dropped", count=dropped)
+    claims = {token: unverified(token) for token in tokens} if ours else {}
+    for key, item in ours:
+        yield _event(key, item, _likely(claims, item.get("tenantId"), deps), deps), item
+
+
+def _is_sealed(item: dict[str, Any]) -> bool:
+    return isinstance(item.get("encryptedContent"), dict)
+
+
+def _event(key: str, item: dict[str, Any], tokens: tuple[str, ...], deps: Deps) -> CallEvent:
+    sealed = item["encryptedContent"]
+    signature = str(sealed.get("dataSignature"))
+    return CallEvent(
+        message_id=hashlib.sha256(f"{key}|{signature}".encode()).hexdigest()[:32],
+        give_up_at=deps.clock.now() + GIVE_UP,
+        arrived=deps.clock.real(),
+        key=key,
+        tokens=tokens,
+        data=str(sealed.get("data")),
+        data_key=str(sealed.get("dataKey")),
+        data_signature=signature,
+        certificate_id=str(sealed.get("encryptionCertificateId")),
+    )
+
+
+def _likely(claims: Mapping[str, dict[str, Any]], tenant: object, deps: Deps) -> tuple[str, ...]:
+    """The tokens to prove an item with: those that best claim to be for us and its tenant. None is believed yet."""
+    wanted = {"aud": deps.settings.connector_client_id, "tid": tenant}.items()
+    fit = {token: sum(said.get(name) == value for name, value in wanted) for token, said in claims.items()}
+    best = max(fit.values(), default=0)
+    return tuple(token for token in fit if fit[token] == best)[:_MOST_TOKENS]
 
 
 def _notifications(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -268,6 +312,6 @@ def _notifications(body: bytes) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         outcome("notification", end="unreadable")
         return [], ()
-    if len(items) > _MOST_ITEMS:
+    if max(len(items), len(tokens)) > _MOST_ITEMS:
         raise Refused(Code.BODY_TOO_LARGE)
     return items, tokens

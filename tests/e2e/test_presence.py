@@ -1,7 +1,9 @@
 """Graph's notifications through the host: who joins reaches Epic and the audit, what is forged reaches nothing."""
 
+import base64
 import io
 import json
+import os
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -9,16 +11,20 @@ from typing import Any
 
 import pytest
 
+from sandbox import world
 from sandbox.demo.rows import all_opened
 from sandbox.demo.scene import Scene, eventually
+from shared.clients.notifications import NotificationKeys
 from shared.domain.agenda import CLOSE_AFTER_SILENCE
 from tests.e2e.launch.launching import control, visits
 from tests.e2e.visiting import PAT, PAULA, Visit, clinic, drained, poison
+from tests.unit.workflows.visit_world import pem
 
 #: Ids that are made at random, in the two ways they are written.
 _GUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]*[a-f])[0-9a-f]{16,}")
 
 CONNECTED, DISCONNECTED = "1", "2"
+ANOTHER_APP = "a0000000-0000-4000-8000-00000000ffff"
 
 
 @pytest.fixture
@@ -125,7 +131,77 @@ async def test_the_audit_has_it_and_names_nobody(visit: Visit) -> None:
     assert [one for one in (PAT, PAULA, visit.csn, "Quillfeather") if one in plain] == []
 
 
+@pytest.mark.feature("F10.1")
+async def test_a_body_that_holds_another_applications_item_and_token_too_is_heard(visit: Visit) -> None:
+    """Graph puts what is due for one address into one body, with a token for each application and tenant."""
+    await _another_application(visit)
+    before = len(await visit.scene.seen("graph", "notification"))
+    await visit.scene.fault("graph", route="NOTIFY rosterUpdated", do="merge", times=1)
+    await visit.joined(None)
+    assert await visit.shown([CONNECTED], []) == ([CONNECTED], [])
+    sent = [one for one in await visit.scene.seen("graph", "notification") if one["event"] == "rosterUpdated"]
+    assert [one["outcome"] for one in sent[-2:]] == ["merged", "202"], sent[before:]
+    assert (await drained(visit.scene), await poison(visit.scene)) == ({}, {})
+
+
+async def _another_application(visit: Visit) -> None:
+    """It listens to the same meeting at our address, with a client state of its own."""
+    scene, ours = visit.scene, await subscription(visit)
+    key = NotificationKeys((("another", pem("another")),)).current
+    order = {"kind": "app", "client": ANOTHER_APP, "audience": "https://graph.microsoft.com", "version": 1}
+    token = await control(scene, "entra", "POST", "mint", order | {"roles": world.GRAPH_ROLES})
+    wish = {
+        "changeType": "updated",
+        "notificationUrl": f"{scene.plan.urls['app']}/graph/notifications",
+        "resource": ours["resource"],
+        "includeResourceData": True,
+        "encryptionCertificate": key.certificate,
+        "encryptionCertificateId": key.id,
+        "expirationDateTime": (scene.now() + timedelta(minutes=50)).isoformat(),
+        "clientState": "somebody else's",
+    }
+    headers = {"Authorization": f"Bearer {token['token']}"}
+    url = f"{scene.plan.urls['graph']}/beta/subscriptions"
+    async with scene.http.post(url, json=wish, headers=headers) as answer:
+        assert answer.status == 201, await answer.text()
+
+
 # --- what Graph does not tell
+
+
+@pytest.mark.feature("F10.1", "F10.4")
+async def test_what_graph_says_it_missed_is_made_up_for_when_the_visit_closes(visit: Visit) -> None:
+    scene = visit.scene
+    await scene.fault("graph", route="NOTIFY rosterUpdated", do="lost_event")
+    paula = await visit.joined("paula")
+    await _lifecycle(visit, "missed", (await subscription(visit))["id"])
+    scene.move(timedelta(minutes=5))
+    await visit.over(paula)
+    assert await eventually(lambda: visit.audit("call ended"), bool)
+    assert await drained(scene, "meeting-requests") == {}
+    assert await visit.both() == ([], [])
+    scene.move(timedelta(minutes=11))
+    assert await eventually(lambda: visit.ticked("closed"), bool)
+    assert await visit.shown([], [CONNECTED, DISCONNECTED]) == ([], [CONNECTED, DISCONNECTED])
+    came, went = [moment for kind, moment in await _roster(visit) if kind == "rosterUpdated"]
+    assert await _told(visit, "staff") == [came, went]
+
+
+async def test_an_item_too_large_for_a_message_stops_nothing_and_the_report_is_asked_for(visit: Visit) -> None:
+    held = await subscription(visit)
+    known = {"clientState": held["clientState"], "subscriptionId": held["id"]}
+    names = ("data", "dataKey", "dataSignature", "encryptionCertificateId")
+    large = known | {
+        "encryptedContent": dict.fromkeys(names, "AAAA") | {"data": base64.b64encode(os.urandom(60_000)).decode()}
+    }
+    assert (await notify(visit.scene, json.dumps({"value": [large], "validationTokens": ["a.b.c"]})))[0] == 202
+    paula = await visit.joined("paula")
+    await visit.over(paula)
+    assert await eventually(lambda: visit.audit("call ended"), bool)
+    assert await drained(visit.scene) == {}
+    assert await visit.closed()
+    assert [one["status"] for one in await _asked_for_attendance(visit)] == [200, 200]
+    assert await poison(visit.scene) == {}
 
 
 @pytest.mark.feature("F10.1", "F10.4")

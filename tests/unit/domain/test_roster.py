@@ -18,6 +18,8 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PAT = Person(id="pat", role="patient", external_id="70001", launched_at=NOON)
 LINK = Person(id="link", role="patient", launched_at=NOON)
 PAULA = Person(id="paula", role="staff", external_id="19001", oid="oid-paula", launched_at=NOON)
+#: Paula as she was seen in Teams before she launched.
+PLAIN = Person(id="plain", role="staff", oid="oid-paula")
 
 
 def at(minute: float) -> datetime:
@@ -91,6 +93,23 @@ def test_everybody_has_left_once_the_call_is_over(sightings: list[tuple[str, flo
     assert not roster.is_connected(roster.gone(told(PAT, *sightings), at(30)))
 
 
+@pytest.mark.parametrize(
+    ("sightings", "expected"),
+    [
+        ([("p", 2, "in")], [("connected", 2), ("disconnected", 20)]),
+        ([("p", 2, "in"), ("p", 9, "left")], [("connected", 2), ("disconnected", 9)]),
+        ([("p", 2, "in"), ("p", 25, "in")], [("connected", 2), ("disconnected", 20), ("connected", 25)]),
+        ([("p", 2, "in"), ("p", 30, "left")], [("connected", 2), ("disconnected", 20)]),
+        ([("p", 25, "in")], [("connected", 25)]),
+    ],
+)
+def test_an_end_that_is_heard_late_ends_what_began_before_it_and_nothing_else(
+    sightings: list[tuple[str, float, Presence]], expected: list[tuple[str, float]]
+) -> None:
+    story = roster.ended(told(PAT, *sightings), at(20)).story
+    assert [(one.status, (one.at - NOON).total_seconds() / 60) for one in story] == expected
+
+
 def guest(participant: str = "g1", name_key: str | None = None) -> Seen:
     return Seen(participant=participant, presence="lobby", name_key=name_key)
 
@@ -117,6 +136,10 @@ def guest(participant: str = "g1", name_key: str | None = None) -> Seen:
         (guest("known"), [told(PAT, ("known", 0, "in")), PAULA], True, "pat"),
         (Seen(participant="s", presence="in", oid="oid-paula"), [PAT, PAULA], False, "paula"),
         (Seen(participant="s", presence="in", oid="oid-else"), [PAT, PAULA], False, None),
+        # two rows of one account: the participant's own, else the one that Epic knows
+        (Seen(participant="s", presence="in", oid="oid-paula"), [PLAIN, PAULA], False, "paula"),
+        (Seen(participant="s", presence="in", oid="oid-paula"), [PLAIN], False, "plain"),
+        (Seen(participant="t", presence="in", oid="oid-paula"), [PAULA, told(PLAIN, ("t", 0, "in"))], False, "plain"),
     ],
 )
 def test_nobody_is_guessed(seen: Seen, people: list[Person], group: bool, expected: str | None) -> None:

@@ -30,10 +30,10 @@ CLOCK = StandingClock(moment=NOW)
 
 
 async def test_a_lookup_leads_to_its_target_until_it_expires(store: Store):
-    await Lookups(store.tables, CLOCK).put(Kind.MEETING, "https://x", "visit", NOW + timedelta(minutes=5))
+    await Lookups(store.tables, CLOCK).put(Kind.LAUNCH_STATE, "state", "visit", NOW + timedelta(minutes=5))
     for minutes, found in ((4, True), (5, False), (6, False)):
         lookups = Lookups(store.tables, StandingClock(moment=NOW + timedelta(minutes=minutes)))
-        assert (await lookups.find(Kind.MEETING, "https://x") is not None) == found
+        assert (await lookups.find(Kind.LAUNCH_STATE, "state") is not None) == found
 
 
 async def test_a_lookup_without_expiry_stays(store: Store):

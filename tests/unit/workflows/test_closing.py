@@ -1,7 +1,8 @@
 """A visit closes once nobody is there, and forgets its people once Epic knows all it will know."""
 
+import json
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from shared.errors import Later
 from shared.messages import UpkeepOrder
 from shared.storage.lookups import Kind
 from shared.storage.names import Queue, Table
-from shared.workflows import closing, meetings, presence
+from shared.workflows import closing, meetings, presence, writeback
+from shared.workflows.call_watch import client_state
 from tests.conftest import Store
 from tests.unit.workflows.text_world import CONNECTION
 from tests.unit.workflows.visit_world import (
@@ -25,6 +27,7 @@ from tests.unit.workflows.visit_world import (
     event,
     guest,
     happened,
+    overtake,
     pat,
     paula,
     roster,
@@ -205,6 +208,61 @@ async def _away(*_: str) -> list[Attendance]:
     raise Later("graph")
 
 
+async def test_what_graph_missed_is_made_up_for_though_the_end_was_heard(world: VisitWorld) -> None:
+    """Paula's leave and return were lost; Otto's join and leave too. Of Pat, a guest, the report says nothing."""
+    otto = paula(id="otto", external_id="19002", oid="oid-otto")
+    await world.visit(pat(), paula(), otto)
+    await told(world, *CALL)
+    await missed(world)
+    await told(world, OVER)
+    world.graph.records = [
+        Attendance("a1", "oid-paula", ((minute(2), minute(9)), (minute(11), minute(20)))),
+        Attendance("a2", "oid-otto", ((minute(5), minute(15)),)),
+    ]
+    assert await closed_at(world, minute(30))
+    expected = {
+        "pat": [("connected", 3), ("disconnected", 20)],
+        "paula": [("connected", 2), ("disconnected", 9), ("connected", 11), ("disconnected", 20)],
+        "otto": [("connected", 5), ("disconnected", 15)],
+    }
+    people = (await world.visits.find(KEY)).people
+    assert {id_: [(one.status, _minutes(one.at)) for one in person.story] for id_, person in people.items()} == expected
+    await _written_back(world)
+    assert [(world.epic_status.of(person.external_id or "")) for person in people.values()] == [
+        [one.status for one in person.story] for person in people.values()
+    ]
+    assert len([row for row in await world.facts("connected") if row["detail"] == "ok"]) == 4
+
+
+async def test_a_report_that_says_what_was_heard_changes_nothing(world: VisitWorld) -> None:
+    """The clocks of events and reports need not agree to the second."""
+    await held(world, *CALL)
+    await missed(world)
+    await told(world, OVER)
+    world.graph.records = [Attendance("a1", "oid-paula", ((minute(2.01), minute(20.02)),))]
+    before = (await world.person("paula")).changes
+    await closed_at(world, minute(30))
+    assert "attendance" in world.graph.did
+    assert (await world.person("paula")).changes == before
+
+
+async def missed(world: VisitWorld) -> None:
+    """Graph says that it could not deliver something, and this is worked on."""
+    item = {"clientState": client_state(KEY, world.pseudonyms), "lifecycleEvent": "missed", "subscriptionId": "s1"}
+    await presence.accept_lifecycle(json.dumps({"value": [item]}).encode(), world)
+    for request in await world.queued(Queue.MEETING_REQUESTS):
+        await meetings.serve(request, world)
+
+
+def _minutes(moment: datetime) -> float:
+    return (moment - START).total_seconds() / 60
+
+
+async def _written_back(world: VisitWorld) -> None:
+    for one in await world.queued(Queue.EHR_WRITEBACK):
+        await writeback.write(one, world)
+
+
 async def test_after_the_calls_end_nobody_asks_for_attendance(world: VisitWorld) -> None:
     await held(world, *CALL, OVER)
     await closed_at(world, minute(30))
@@ -374,3 +432,38 @@ async def test_a_sighting_from_before_the_close_that_comes_late_ends_there_too(w
     person = await world.person("paula")
     assert person.story[-1] == Change(status="disconnected", at=SILENCE)
     assert Sighting(at=SILENCE, presence="left") in person.participants["p2"]
+
+
+# --- what comes while it closes, or after
+
+
+async def shown(world: VisitWorld) -> list[tuple[str, str | None, str | None]]:
+    """Of everybody the last status, and what their row keeps of their name."""
+    people = (await world.visits.find(KEY)).people.values()
+    return [(one.story[-1].status, one.shown_name, one.shown_key) for one in people]
+
+
+async def test_who_joins_while_another_process_closes_the_visit_has_left_and_has_no_name(world: VisitWorld) -> None:
+    await world.visit()
+    world.clock.moment = SILENCE
+    overtake(world, lambda elsewhere: closing.close(order(), elsewhere))
+    await told(world, roster(10, guest("g", "in")))
+    assert await shown(world) == [("disconnected", None, None)]
+
+
+async def test_a_name_that_comes_after_the_close_is_not_kept(world: VisitWorld) -> None:
+    await held(world, *CALL, OVER)
+    await closed_at(world, minute(30))
+    await told(world, roster(5, guest("g9", "in", "Xenia Late")))
+    assert set(await shown(world)) == {("disconnected", None, None)}
+    assert len(await shown(world)) == 3
+
+
+async def test_what_meets_the_erasure_on_the_way_brings_nobody_back(world: VisitWorld) -> None:
+    await world.visit(closed=minute(30))
+    world.clock.moment = LAST
+    overtake(world, lambda elsewhere: closing.erase(order("erase-visit"), elsewhere))
+    await told(world, roster(5, guest("g9", "in", "Xenia Late")))
+    assert (await world.stored()).erased == LAST
+    assert (await world.visits.find(KEY)).people == {}
+    assert [row["what"] for row in await world.facts()] == ["erased"]

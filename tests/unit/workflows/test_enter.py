@@ -2,18 +2,21 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from shared.domain.launch import Place
+from shared.domain.launch import Place, Ticket
 from shared.errors import Broken, Code, Refused
+from shared.storage.names import Queue
 from shared.storage.tables import Conflict
-from shared.workflows import rooms
+from shared.workflows import presence, rooms, writeback
 from shared.workflows.enter import Preparing, SignInFirst, TooEarly, ToTeams, enter
 from tests.conftest import Store
 from tests.unit.domain.connections import LAMNA
 from tests.unit.workflows.launch_world import LaunchWorld, ticket
 from tests.unit.workflows.text_world import CONNECTION, NOW
+from tests.unit.workflows.visit_world import VisitWorld, event, overtake, roster, user
 
 
 @pytest.fixture
@@ -133,6 +136,69 @@ async def test_a_conference_whose_number_is_somebodys_csn_is_another_room(world:
     alone = await enter(ticket("77"), world)
     group = await enter(ticket("9001", "77", user="eMo"), world)
     assert alone != group
+
+
+# --- who was in Teams before
+
+
+@pytest.fixture
+async def early(store: Store) -> VisitWorld:
+    """Pat has launched; Paula, whom we know in Entra, is in the call by Teams alone."""
+    made = VisitWorld(store)
+    await made.approved()
+    await made.people.keep(CONNECTION, "ePaula", "oid-paula", NOW)
+    await enter(ticket(), made)
+    await joins(made, "t1")
+    return made
+
+
+async def joins(world: VisitWorld, participant: str, minute: float = 1) -> None:
+    await presence.apply(event(world, roster(minute, user(participant, "oid-paula")), key(world)), world)
+
+
+def key(world: LaunchWorld) -> str:
+    return world.pseudonyms.of("csn", CONNECTION, "9001")
+
+
+def paulas(**changes: Any) -> Ticket:
+    return ticket(**{"role": "staff", "user": "ePaula", "external_id": "19001"} | changes)
+
+
+async def staff(world: VisitWorld) -> list[tuple[str | None, list[str]]]:
+    """Everybody of the staff: Epic's id, and the participants they were."""
+    people = (await world.visits.find(key(world))).people.values()
+    return [(one.external_id, list(one.participants)) for one in people if one.role == "staff"]
+
+
+@pytest.mark.feature("F10.1", "F10.3")
+async def test_who_launches_out_of_a_running_call_is_one_person_of_whom_epic_hears_at_once(early: VisitWorld):
+    await enter(paulas(), early)
+    for order in await early.queued(Queue.EHR_WRITEBACK):
+        await writeback.write(order, early)
+    assert early.epic_status.told == [("19001", "connected", 1)]
+    await enter(paulas(issued=NOW + timedelta(minutes=7), external_id=None), early)
+    await joins(early, "t2", 8)
+    assert await staff(early) == [("19001", ["t1", "t2"])]
+
+
+async def test_who_launches_while_another_process_sees_them_join_is_one_person(early: VisitWorld):
+    await early.visits.remove(key(early))
+    await enter(ticket(), early)
+    overtake(early, lambda elsewhere: joins(elsewhere, "t1"))
+    await enter(paulas(), early)
+    assert await staff(early) == [("19001", ["t1"])]
+
+
+async def test_two_users_of_the_ehr_who_share_an_account_stay_two(early: VisitWorld):
+    await early.people.keep(CONNECTION, "eOther", "oid-paula", NOW)
+    await enter(paulas(), early)
+    await enter(paulas(user="eOther", external_id="19002"), early)
+    assert sorted(await staff(early)) == [("19001", ["t1"]), ("19002", [])]
+
+
+async def test_a_launch_of_somebody_of_whom_epic_knows_all_tells_it_nothing(early: VisitWorld):
+    await enter(ticket(user="eMo", external_id="70002"), early)
+    assert await early.queued(Queue.EHR_WRITEBACK) == []
 
 
 # --- rooms

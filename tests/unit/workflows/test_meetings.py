@@ -56,11 +56,14 @@ async def test_a_booked_appointment_gets_its_meeting_and_its_agenda(world: Visit
     assert made
     assert made.meeting
     assert (made.settled, made.session, made.start) == (True, "9001", START)
-    lookup = await world.lookups.find(Kind.MEETING, made.meeting.join_url or "")
-    assert lookup
-    assert lookup["target"] == "k"
     assert {kind for kind, _, _ in await world.agenda_now()} == {"subscribe", "close", "erase-visit"}
     assert await world.queued(Queue.MEETING_REQUESTS) == []  # hours ahead nobody listens yet
+
+
+async def test_a_meeting_leaves_no_row_that_never_ends(world: VisitWorld) -> None:
+    await booked(world)
+    await meetings.serve(request(), world)
+    assert [row async for row in world.store.raw_table(Table.LOOKUPS).list_entities()] == []
 
 
 async def test_the_same_request_again_calls_no_graph(world: VisitWorld) -> None:
@@ -141,7 +144,7 @@ async def test_with_graph_away_the_row_stands_and_the_same_meeting_is_made_later
 
 
 @pytest.mark.promise("P1")
-@pytest.mark.parametrize("place", ["graph.create_or_get", "graph.guard", "lookups.put", "agenda.plan"])
+@pytest.mark.parametrize("place", ["graph.create_or_get", "graph.guard", "agenda.plan"])
 async def test_killed_anywhere_the_repetition_ends_the_same(
     world: VisitWorld, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -6,16 +6,20 @@ import json
 import logging
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
+import jwt
 import pytest
 
+from shared.domain.visit import Person
 from shared.errors import Broken, Code, Refused
 from shared.messages import CallEvent, MeetingRequest, WritebackOrder
 from shared.storage.names import Queue
-from shared.workflows import presence
+from shared.workflows import meetings, presence
 from shared.workflows.call_watch import client_state
 from tests.conftest import Store
 from tests.unit.workflows.visit_world import (
+    ELSEWHERE,
     END,
     KEY,
     NOW,
@@ -25,6 +29,7 @@ from tests.unit.workflows.visit_world import (
     event,
     guest,
     happened,
+    overtake,
     pat,
     paula,
     roster,
@@ -92,6 +97,46 @@ async def test_each_item_with_our_client_state_becomes_one_message(world: VisitW
     assert len({one.message_id for one in found}) == 2
 
 
+async def test_an_item_takes_along_the_few_tokens_that_may_prove_it(world: VisitWorld) -> None:
+    """Graph puts items of all who share our address into one body, with a token for each of them."""
+    others = [token(tenant=f"tenant-{n}", app=app) for n in range(20) for app in ("connector", "another app")]
+    mine = [token(), token(app="another app"), token(ELSEWHERE), "junk"]
+    items = [item(world, roster(1)) | {"tenantId": tenant} for tenant in (TENANT, ELSEWHERE)]
+    await presence.accept(json.dumps({"value": items, "validationTokens": [*others, *mine]}).encode(), world)
+    found = await world.queued(Queue.CALL_EVENTS)
+    assert [one.tokens for one in found] == [(token(),), (token(ELSEWHERE),)]
+
+
+async def test_of_tokens_of_which_none_fits_a_few_are_tried(world: VisitWorld) -> None:
+    body = {"value": [item(world, roster(1))], "validationTokens": [f"odd {n}" for n in range(40)]}
+    await presence.accept(json.dumps(body).encode(), world)
+    (found,) = await world.queued(Queue.CALL_EVENTS)
+    assert found.tokens == ("odd 0", "odd 1", "odd 2")
+
+
+def token(tenant: str = TENANT, app: str = "connector") -> str:
+    """What claims to be Graph's, as long as a real one."""
+    return jwt.encode({"aud": app, "tid": tenant, "padding": "x" * 1000}, "nobody's key, as long as it has to be")
+
+
+async def test_an_item_that_no_message_holds_stops_no_other_and_has_the_close_ask_who_was_there(
+    world: VisitWorld, caplog: Any
+) -> None:
+    await world.visit(paula())
+    crowd = [guest(f"0a1b2c3d-0000-4000-8000-{n:012}", name=f"Quentin Crowd {n}") for n in range(300)]
+    large, small = item(world, roster(1, *crowd)) | {"subscriptionId": "s1"}, item(world, roster(2))
+    body = json.dumps({"value": [large, small], "validationTokens": ["graph"]})
+    await presence.accept(body.encode(), world)
+    (left,) = await world.queued(Queue.CALL_EVENTS)
+    assert left.data_signature == small["encryptedContent"]["dataSignature"]
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+        f"call event too large visit={KEY}"
+    ]
+    for request in await world.queued(Queue.MEETING_REQUESTS):
+        await meetings.serve(request, world)
+    assert (await world.stored()).missed
+
+
 @pytest.mark.parametrize("body", [b"", b"junk", b"[]", b'{"value": 3}', b'{"value": null}', b'{"other": []}', b"\xff"])
 async def test_what_is_no_notification_is_counted_and_leaves_nothing(
     world: VisitWorld, body: bytes, caplog: Any
@@ -113,7 +158,7 @@ async def test_the_same_item_twice_has_the_same_id(world: VisitWorld) -> None:
     [
         ("reauthorizationRequired", ["renew"]),
         ("subscriptionRemoved", ["forget"]),
-        ("missed", []),
+        ("missed", ["reconcile"]),
         ("odd", []),
         (None, []),
     ],
@@ -155,7 +200,8 @@ async def test_an_event_for_no_visit_or_an_erased_one_is_dropped(world: VisitWor
     [
         ({"tokens": ()}, Code.TOKEN_MISSING),
         ({"tokens": ("forged",)}, Code.TOKEN_REFUSED),
-        ({"tokens": ("graph", "forged")}, Code.TOKEN_REFUSED),
+        ({"tokens": ("graph elsewhere",)}, Code.TOKEN_REFUSED),
+        ({"tokens": ("forged", "graph elsewhere", "forged")}, Code.TOKEN_REFUSED),
         ({"data_signature": "AAAA"}, Code.BODY_UNREADABLE),
         ({"data": "AAAA"}, Code.BODY_UNREADABLE),
         ({"certificate_id": "elsewhere"}, Code.BODY_UNREADABLE),
@@ -169,6 +215,17 @@ async def test_what_is_not_proven_or_was_changed_changes_nothing(
         await presence.apply(event(world, roster(1, guest("g")), **changes), world)
     assert (refusal.value.code, await statuses(world, "pat")) == (code, [])
     assert (await world.queued(Queue.EHR_WRITEBACK), await world.facts()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "tokens", [("graph", "graph elsewhere"), ("graph elsewhere", "graph"), ("for another app", "graph", "forged")]
+)
+async def test_a_token_for_somebody_else_in_the_same_body_does_no_harm(
+    world: VisitWorld, tokens: tuple[str, ...]
+) -> None:
+    await world.visit(pat())
+    await presence.apply(event(world, roster(1, guest("g")), tokens=tokens), world)
+    assert await statuses(world, "pat") == [("connected", 1)]
 
 
 @pytest.mark.promise("P1")
@@ -242,6 +299,18 @@ async def test_the_second_call_is_on_whatever_came_first(world: VisitWorld, orde
     assert (await world.stored()).call_started == START + timedelta(minutes=30)
 
 
+@pytest.mark.parametrize("people", [(), (pat(),)], ids=["a stranger", "the patient"])
+async def test_who_joins_while_another_process_hears_of_the_end_has_left_with_it(
+    world: VisitWorld, people: tuple[Person, ...]
+) -> None:
+    await world.visit(*people)
+    overtake(world, lambda elsewhere: tell(elsewhere, happened("callEnded", 11)))
+    await tell(world, roster(10, guest("g", "in")))
+    (person,) = (await world.visits.find(KEY)).people.values()
+    assert [one.status for one in person.story] == ["connected", "disconnected"]
+    assert person.story[-1].at == START + timedelta(minutes=11)
+
+
 async def test_a_patient_who_rejoins_is_one_person(world: VisitWorld) -> None:
     await world.visit(pat())
     await tell(world, roster(1, guest("g1")), roster(2, guest("g1", "left")), roster(3, guest("g2", "in")))
@@ -249,24 +318,36 @@ async def test_a_patient_who_rejoins_is_one_person(world: VisitWorld) -> None:
     assert [status for status, _ in await statuses(world, "pat")] == ["connected", "disconnected", "connected"]
 
 
-async def test_fifty_joins_in_one_second_are_fifty_people(world: VisitWorld) -> None:
+async def test_fifty_joins_in_one_second_are_fifty_people(world: VisitWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.visit(group=True)
     events = [event(world, roster(1 + n / 3000, guest(f"g{n}", name=f"Guest {n}"))) for n in range(50)]
+    reads, find = list[str](), world.visits.find
+    monkeypatch.setattr(world.visits, "find", lambda key: reads.append(key) or find(key))
     await asyncio.gather(*(presence.apply(one, world) for one in events))
+    assert len(reads) == 50, "they take turns"
     people = (await world.visits.find(KEY)).people.values()
     assert len(people) == 50
     assert {len(person.participants) for person in people} == {1}
     assert len(await world.facts("lobby")) == 50
 
 
-async def test_fifty_joins_in_one_event_fit_into_one_message(world: VisitWorld) -> None:
+async def test_seventy_joins_in_one_event_fit_into_one_message(world: VisitWorld) -> None:
     await world.visit(group=True)
-    crowd = [guest(f"0a1b2c3d-0000-4000-8000-{n:012}", name=f"Guest Number {n}") for n in range(50)]
-    body = {"value": [item(world, roster(1, *crowd))], "validationTokens": ["graph" + "x" * 1500]}
+    crowd = [_as_teams_says_it(guest(str(uuid4()), name=f"Firstname Lastname {n}")) for n in range(70)]
+    body = {"value": [item(world, roster(1, *crowd))], "validationTokens": [token()]}
     await presence.accept(json.dumps(body).encode(), world)
     [message] = await world.queued(Queue.CALL_EVENTS)
     await presence.apply(message.model_copy(update={"tokens": ("graph",)}), world)
-    assert len((await world.visits.find(KEY)).people) == 50
+    assert len((await world.visits.find(KEY)).people) == 70
+
+
+def _as_teams_says_it(participant: dict[str, Any]) -> dict[str, Any]:
+    """With all that live events hold besides."""
+    empty = dict.fromkeys(("countryCode", "region", "languageId"))
+    info = participant["info"] | empty | {"endpointType": "default", "participantId": str(uuid4())}
+    (who,) = info["identity"].values()
+    who |= {"@odata.type": "#microsoft.graph.identity", "tenantId": TENANT, "identityProvider": "AAD"}
+    return participant | {"metadata": None, "info": info}
 
 
 async def test_more_people_than_a_batch_takes_all_leave_at_the_end(world: VisitWorld) -> None:

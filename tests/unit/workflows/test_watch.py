@@ -462,7 +462,7 @@ async def test_an_approval_that_came_to_nothing_leaves_as_soon_as_its_time_is_ov
 
 async def test_lookups_leave_a_day_after_they_expired_and_those_without_expiry_stay(world: Watched):
     for name, expires in (("old", NOW - 2 * DAY), ("fresh", NOW - DAY / 2), ("open", NOW + DAY), ("ever", None)):
-        await world.lookups.put(Kind.MEETING, name, name, expires)
+        await world.lookups.put(Kind.LAUNCH_STATE, name, name, expires)
     await world.brake.admit(CONNECTION, "t", 5, NOW - 4 * DAY)
     await expiry.expire(world)
     assert {row.get("target") for row in await world.rows(Table.LOOKUPS)} == {"fresh", "open", "ever"}

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -42,6 +42,8 @@ from tests.unit.workflows.text_world import CONNECTION, NOW
 KEY = "visit-key"
 START, END = NOW, NOW + timedelta(minutes=30)
 TENANT = str(LAMNA.tenant)
+#: Another tenant that we serve.
+ELSEWHERE = "99999999-9999-4999-8999-999999999999"
 _events = count(1)
 
 
@@ -135,15 +137,20 @@ class TellingGraph(CountingGraph):
 
 @dataclass
 class Tokens:
-    """Entra, as far as it matters here; tests/contract asks the real checks. `asked`: tenants, and how long it lay."""
+    """Entra, as far as it matters here; tests/contract asks the real checks.
 
+    issued   the tenant whose token each one is, all of them for us
+    asked    for which tenants, and how long the token had lain
+    """
+
+    issued: dict[str, str] = field(default_factory=lambda: {"graph": TENANT, "graph elsewhere": ELSEWHERE})
     asked: list[tuple[set[str], timedelta]] = field(default_factory=list)
 
     async def check(self, token: str, _: str, __: Any, tenants: Any, *, waited: timedelta) -> str:
         self.asked.append((set(tenants), waited))
-        if token != "graph":
+        if self.issued.get(token) not in tenants:
             raise Refused(Code.TOKEN_REFUSED)
-        return TENANT
+        return self.issued[token]
 
 
 @dataclass
@@ -264,6 +271,19 @@ class VisitWorld(LaunchWorld):
         for table in Table:
             found += [json.dumps(dict(row), default=str) async for row in self.store.raw_table(table).list_entities()]
         return "\n".join(found)
+
+
+def overtake(world: VisitWorld, by: Callable[[VisitWorld], Awaitable[None]]) -> None:
+    """Another process does this between the next reading and writing of a visit here."""
+    elsewhere, save = VisitWorld(world.store), world.visits.save
+    elsewhere.clock, elsewhere.graph = world.clock, world.graph
+
+    async def late(*rows: Any) -> None:
+        world.visits.save = save  # type: ignore[method-assign]
+        await by(elsewhere)
+        await save(*rows)
+
+    world.visits.save = late  # type: ignore[method-assign]
 
 
 def pat(**changes: Any) -> Person:
