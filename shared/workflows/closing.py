@@ -53,6 +53,8 @@ async def close(order: UpkeepOrder, deps: Deps) -> None:
         return
     missed = await _attendance(visit, order.attempt, deps)
     told = await settled(lambda: _close(order.key, missed, deps))
+    if told is None:
+        return
     await emit(told, deps)
     await deps.audit.note([Fact(visit.connection, visit.key, "closed", told.visit.closed or now)])
     if roster.was_held(told.people):
@@ -113,11 +115,13 @@ async def _attendance(visit: Visit, attempt: int, deps: Deps) -> list[Attendance
         return []
 
 
-async def _close(key: str, missed: list[Attendance], deps: Deps) -> Told:
-    """Everybody has left: at the call's end, as attended, or at the latest now."""
+async def _close(key: str, missed: list[Attendance], deps: Deps) -> Told | None:
+    """Everybody has left: at the call's end, as attended, or at the latest now. None: somebody has just come."""
     known = await deps.visits.find(key)
     if known.visit is None:
         raise ValueError("a visit that was read is gone")
+    if not _is_over(known.visit, known.people.values(), deps.clock.now()):
+        return None
     closed = known.visit.closed or deps.clock.now()
     visit = known.visit.model_copy(update={"closed": closed, "call_started": None})
     people = {id_: _attended(person, missed) for id_, person in known.people.items()}

@@ -122,6 +122,19 @@ async def test_who_launched_after_the_call_is_waited_for(world: VisitWorld) -> N
     assert await closed_at(world, minute(38))
 
 
+async def test_who_launches_at_the_moment_of_the_close_is_waited_for_too(world: VisitWorld) -> None:
+    await held(world, *CALL, OVER)
+
+    async def launches(elsewhere: VisitWorld) -> None:
+        known = await elsewhere.visits.find(KEY)
+        pat_again = known.people["pat"].model_copy(update={"launched_at": minute(30)})
+        await elsewhere.visits.save(known, known.visit, pat_again)
+
+    overtake(world, launches)
+    assert not await closed_at(world, minute(30))
+    assert await closed_at(world, minute(41))
+
+
 async def test_an_opened_again_visit_is_not_closed_by_the_first_calls_end(world: VisitWorld) -> None:
     await held(world, *CALL, OVER)
     assert await closed_at(world, minute(30))
