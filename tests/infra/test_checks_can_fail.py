@@ -97,6 +97,8 @@ RULES: list[tuple[str, Change, str]] = [
      "VaultName=${sharedVault.outputs.name};SecretName=EPIC-KEYS-TEST"), "EPIC_KEYS_TEST is at ('both'"),
     ("roles", (ROLES, "scope: schedulingEvents", "scope: dataAccount"), "Message Sender', 'storageAccounts data'"),
     ("roles", (ROLES, "scope: connections", "scope: tableService"), "not made: ('hl7', 'Storage Table Data Reader'"),
+    ("roles", (ROLES, "name: 'Connections'", "name: 'Secrets'"), "('hl7', 'Storage Table Data Reader', 'tables data/default/"
+     "Secrets')"),
     ("roles", (ROLES, "  scope: hl7HostAccount\n", ""), "'Storage Blob Data Owner', 'the resource group'"),
     ("roles", (ROLES, "76199698-9eea-4c19-bc75-cec21354c6b6", "b24988ac-6180-42a0-ab88-20f7382dd24c"), "another kind"),
     ("roles", (MAIN, "hl7HostAccountName: hl7Host", "hl7HostAccountName: mainHost"), "'storageAccounts mhost'"),
