@@ -20,7 +20,7 @@ from shared.domain.connection import Connection, Organisation
 from shared.domain.onboarding import Milestone
 from shared.errors import Code, Refused
 from shared.storage.names import Table
-from shared.storage.tables import Conflict, Row, Tables, settled
+from shared.storage.tables import Conflict, Resealed, Row, Tables, settled
 
 #: Bytes that a string property of a table holds.
 _LARGEST = 65_536
@@ -145,6 +145,10 @@ class Connections:
         kept = {row["PartitionKey"] async for row in rows}
         gone = kept - {one.id for one in await self.every()}  # read later: a connection is there before its secrets
         return sum([await self._forget_secrets(one) for one in gone])
+
+    async def reseal_secrets(self, most: int) -> Resealed:
+        """Seal secrets again that an older key sealed."""
+        return await self._tables.reseal(Table.SECRETS, most)
 
     async def _give(self, connection: Connection, name: str, secret: str) -> None:
         await settled(lambda: self._replace_secret(connection, name, secret))

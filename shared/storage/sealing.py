@@ -27,11 +27,16 @@ class KeyRing:
 
     keys: dict[str, bytes]
 
+    @property
+    def newest(self) -> str:
+        """The id of the key that seals."""
+        return next(iter(self.keys))
+
     def seal(self, plain: str, *place: str) -> str:
         """Encrypt `plain` for one place."""
-        kid, key = next(iter(self.keys.items()))
+        kid = self.newest
         nonce = os.urandom(_NONCE)
-        sealed = nonce + AESGCM(key).encrypt(nonce, plain.encode(), _bind(kid, place))
+        sealed = nonce + AESGCM(self.keys[kid]).encrypt(nonce, plain.encode(), _bind(kid, place))
         return f"{kid}.{base64.urlsafe_b64encode(sealed).decode()}"
 
     def open(self, sealed: str, *place: str) -> str:
