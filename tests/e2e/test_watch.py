@@ -132,8 +132,8 @@ async def test_what_is_not_parked_cannot_be_driven(scene: Scene, path: str) -> N
     assert (await parked(scene, query="?kind=no-queue")).status == 404
 
 
-async def test_both_timers_run_on_the_host(scene: Scene) -> None:
-    for timer in ("watch", "expire"):
+async def test_the_timers_run_on_the_host(scene: Scene) -> None:
+    for timer in ("watch", "expire", "reseal"):
         await scene.run_timer(timer)
     said = scene.stack.log("app").read_text()
     assert "expired lookups=" in said
