@@ -70,6 +70,11 @@ class Deps:
         return KeyRing(self.settings.data_keys)
 
     @cached_property
+    def _queue_ring(self) -> KeyRing:
+        """For messages under way."""
+        return KeyRing(self.settings.queue_keys)
+
+    @cached_property
     def pseudonyms(self) -> Pseudonyms:
         return Pseudonyms(self.settings.stamp_secret)
 
@@ -81,7 +86,7 @@ class Deps:
 
     @cached_property
     def queues(self) -> Queues:
-        storage, ring = self.settings.storage, KeyRing(self.settings.queue_keys)
+        storage, ring = self.settings.storage, self._queue_ring
         if storage.connection_string:
             return Queues(QueueServiceClient.from_connection_string(storage.connection_string, **_QUEUES), ring)
         return Queues(QueueServiceClient(storage.queue_uri, credential=self._identity, **_QUEUES), ring)
