@@ -9,7 +9,7 @@ from shared.cookies import carried, cookie, named, spent
 from shared.domain.launch import KINDS, SIGN_IN_WITHIN, TICKET_LASTS, Begun, SigningIn, Ticket, cookie_of
 from shared.errors import Code, Refused
 from shared.pages import on_the_way, outside, to_epic
-from shared.web import form, redirect, shown
+from shared.web import form, language, redirect, shown
 from shared.workflows import enter, launch, sign_in
 
 bp = func.Blueprint()
@@ -24,10 +24,12 @@ async def begin_launch(req: func.HttpRequest) -> func.HttpResponse:
     connection = await launch.allowed(asked, deps())
     if req.headers.get("Sec-Fetch-Dest", "").lower() in _IN_A_FRAME:
         query = urlencode({"iss": asked.iss, "launch": asked.launch})
-        return outside(f"{deps().settings.public_url}/launch/{asked.role}/{asked.connection}?{query}", connection)
+        address = f"{deps().settings.public_url}/launch/{asked.role}/{asked.connection}?{query}"
+        return outside(address, connection, language(req))
     url, begun = await launch.begin(asked, connection, deps())
     name = named("l", cookie_of(begun.state))
-    return to_epic(url, connection, cookie(name, deps().launch_cookies.seal(name, begun), SIGN_IN_WITHIN))
+    held = cookie(name, deps().launch_cookies.seal(name, begun), SIGN_IN_WITHIN)
+    return to_epic(url, connection, held, language(req))
 
 
 @bp.route("launch/callback/{connection}", methods=["GET"])
@@ -41,7 +43,7 @@ async def launch_returned(req: func.HttpRequest) -> func.HttpResponse:
     connection = req.route_params["connection"]
     back = launch.Returned(connection, state, req.params.get("code", ""), req.params.get("error", ""), begun)
     ticket = await launch.arrive(back, deps())
-    return on_the_way(await enter.enter(ticket, deps()), ticket, deps())
+    return on_the_way(await enter.enter(ticket, deps()), ticket, language(req, ticket.language), deps())
 
 
 @bp.route("launch/sign-in", methods=["GET"])
@@ -62,7 +64,7 @@ async def sign_in_returned(req: func.HttpRequest) -> func.HttpResponse:
     name = named("s", cookie_of(state))
     begun = deps().launch_cookies.open(name, carried(req, name), SigningIn)
     ticket = await sign_in.finish(sign_in.Returned(state, req.params.get("code", ""), begun), deps())
-    return on_the_way(await enter.enter(ticket, deps()), ticket, deps())
+    return on_the_way(await enter.enter(ticket, deps()), ticket, language(req, ticket.language), deps())
 
 
 @bp.route("visit", methods=["GET"])
@@ -70,7 +72,7 @@ async def sign_in_returned(req: func.HttpRequest) -> func.HttpResponse:
 async def wait_for_visit(req: func.HttpRequest) -> func.HttpResponse:
     """The page that waits looks again. Asking twice does no more than asking once."""
     ticket = _ticket(req)
-    return on_the_way(await enter.enter(ticket, deps()), ticket, deps())
+    return on_the_way(await enter.enter(ticket, deps()), ticket, language(req, ticket.language), deps())
 
 
 def _asked(req: func.HttpRequest) -> launch.Asked:

@@ -1,4 +1,4 @@
-"""What an operator must see, what may be kept no longer, and given-up work."""
+"""What an operator must see, what may be kept no longer, changes of data keys, and given-up work."""
 
 import azure.functions as func
 
@@ -8,7 +8,7 @@ from shared.domain.model import Model
 from shared.errors import Code, Refused
 from shared.storage.names import Queue
 from shared.storage.tables import Row
-from shared.workflows import expiry, parked
+from shared.workflows import expiry, parked, resealing
 from shared.workflows import watch as watching
 
 bp = func.Blueprint()
@@ -45,6 +45,13 @@ async def expire(timer: func.TimerRequest) -> None:
     """Remove rows whose time is over."""
     del timer
     await expiry.expire(deps())
+
+
+@bp.timer_trigger("timer", schedule="0 40 * * * *")
+async def reseal(timer: func.TimerRequest) -> None:
+    """While data keys change: seal rows again that an older one sealed."""
+    del timer
+    await resealing.reseal(deps())
 
 
 @operation(bp, "GET", "config/parked", roles=OPERATORS)

@@ -144,7 +144,7 @@ module hl7Host 'app/host-storage.bicep' = {
 }
 
 // What both apps need stands in one vault, what only main needs in the other: roles are given per vault, and a secret
-// need not exist before its role does.
+// need not exist before its role does. The hl7 app seals messages; it has no key of what rests in tables.
 module sharedVault 'app/vault.bicep' = {
   name: 'shared-vault'
   params: {
@@ -178,11 +178,12 @@ module roles 'app/roles.bicep' = {
 }
 
 var sharedSecrets = {
-  DATA_KEYS: '@Microsoft.KeyVault(VaultName=${sharedVault.outputs.name};SecretName=DATA-KEYS)'
-  STAMP_SECRET: '@Microsoft.KeyVault(VaultName=${sharedVault.outputs.name};SecretName=STAMP-SECRET)'
+  QUEUE_KEYS: '@Microsoft.KeyVault(VaultName=${sharedVault.outputs.name};SecretName=QUEUE-KEYS)'
 }
 
 var mainSecrets = {
+  DATA_KEYS: '@Microsoft.KeyVault(VaultName=${mainVault.outputs.name};SecretName=DATA-KEYS)'
+  STAMP_SECRET: '@Microsoft.KeyVault(VaultName=${mainVault.outputs.name};SecretName=STAMP-SECRET)'
   CONNECTOR_CERTIFICATE: '@Microsoft.KeyVault(VaultName=${mainVault.outputs.name};SecretName=CONNECTOR-CERTIFICATE)'
   EPIC_KEYS_TEST: '@Microsoft.KeyVault(VaultName=${mainVault.outputs.name};SecretName=EPIC-KEYS-TEST)'
   EPIC_KEYS_PRODUCTION: '@Microsoft.KeyVault(VaultName=${mainVault.outputs.name};SecretName=EPIC-KEYS-PRODUCTION)'
@@ -286,7 +287,7 @@ output PORTAL_NAME string = portal.outputs.name
 @description('Address that interface engines post to, under /hl7v2/ and the id of a connection.')
 output HL7_URL string = 'https://${hl7App.outputs.hostName}'
 
-@description('Vault for DATA-KEYS and STAMP-SECRET.')
+@description('Vault for QUEUE-KEYS.')
 output SHARED_VAULT_NAME string = sharedVault.outputs.name
 
 @description('Vault for what only the main app needs.')

@@ -20,14 +20,15 @@ def environment(plan: Plan, role: str) -> dict[str, str]:
         "APP_ROLE": role,
         "AzureFunctionsWebHost__hostid": f"sandbox-{role}",
         "CLOCK_OFFSET_FILE": plan.files["clock"],
-        "DATA_KEYS": secrets["data"],
-        "STAMP_SECRET": secrets["stamp"],
+        "QUEUE_KEYS": secrets["queue"],
         "SSL_CERT_FILE": plan.files["ca"],
         **_storage(plan),
     }
     if role == "hl7":
         return both | {"CLIENT_CERT_FROM_FRONT_END": "true"}
     return both | {
+        "DATA_KEYS": secrets["data"],
+        "STAMP_SECRET": secrets["stamp"],
         "PUBLIC_URL": plan.urls["app"],
         "HL7_URL": plan.urls["hl7"],
         "ENTRA_AUTHORITY": plan.urls["entra"],
@@ -84,6 +85,7 @@ def _secrets(plan: Plan) -> dict[str, str]:
     kept = Path(plan.folder) / "secrets.json"
     if not kept.exists():
         fresh = {
+            "queue": f"q1:{_random()}",
             "data": f"k1:{_random()}",
             "stamp": _random(),
             "epic_test": _signing_key("test-1"),

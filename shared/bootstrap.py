@@ -66,7 +66,13 @@ class Deps:
 
     @cached_property
     def _ring(self) -> KeyRing:
+        """For what rests in tables and in browsers; the hl7 app has none."""
         return KeyRing(self.settings.data_keys)
+
+    @cached_property
+    def _queue_ring(self) -> KeyRing:
+        """For messages under way."""
+        return KeyRing(self.settings.queue_keys)
 
     @cached_property
     def pseudonyms(self) -> Pseudonyms:
@@ -80,10 +86,10 @@ class Deps:
 
     @cached_property
     def queues(self) -> Queues:
-        storage = self.settings.storage
+        storage, ring = self.settings.storage, self._queue_ring
         if storage.connection_string:
-            return Queues(QueueServiceClient.from_connection_string(storage.connection_string, **_QUEUES), self._ring)
-        return Queues(QueueServiceClient(storage.queue_uri, credential=self._identity, **_QUEUES), self._ring)
+            return Queues(QueueServiceClient.from_connection_string(storage.connection_string, **_QUEUES), ring)
+        return Queues(QueueServiceClient(storage.queue_uri, credential=self._identity, **_QUEUES), ring)
 
     @cached_property
     def tables(self) -> Tables:

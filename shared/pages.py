@@ -13,7 +13,7 @@ import azure.functions as func
 from shared.cookies import cookie, gone, named
 from shared.domain.connection import Connection
 from shared.domain.launch import TICKET_LASTS, Ticket
-from shared.domain.visit_page import at, spoken, words
+from shared.domain.visit_page import at, words
 from shared.settings import Settings
 from shared.storage.launch_cookies import LaunchCookies
 from shared.web import page, redirect
@@ -39,15 +39,16 @@ class Deps(Protocol):
     def launch_cookies(self) -> LaunchCookies: ...
 
 
-def outside(url: str, connection: Connection) -> func.HttpResponse:
+def outside(url: str, connection: Connection, language: str) -> func.HttpResponse:
     """In a frame: one link that opens the same launch in a window of its own. Only this page may be framed."""
     origins = connection.own.launch.frame_ancestors or (_origin(connection.approved.fhir_base_url),)
     policy = f"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors {' '.join(origins)}"
-    link = f'<p><a class="button" target="_blank" rel="noopener" href="{html.escape(url)}">Open the video visit</a></p>'
-    return page("Video visit", link, headers={"Content-Security-Policy": policy})
+    said, address = words(language), html.escape(url)
+    button = f'<a class="button" target="_blank" rel="noopener" href="{address}">{html.escape(said.outside)}</a>'
+    return page(said.launch, f"<p>{button}</p>", headers={"Content-Security-Policy": policy}, language=language)
 
 
-def to_epic(url: str, connection: Connection, held: Morsel[str]) -> func.HttpResponse:
+def to_epic(url: str, connection: Connection, held: Morsel[str], language: str) -> func.HttpResponse:
     """On to Epic's authorize endpoint, the way this Epic wants to be asked (epic.md 1.4)."""
     if connection.approved.fhir.authorize == "get":
         return redirect(url, held)
@@ -56,16 +57,19 @@ def to_epic(url: str, connection: Connection, held: Morsel[str]) -> func.HttpRes
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
         for name, value in parse_qsl(query)
     )
-    form = f'<form method="post" action="{html.escape(address)}">{fields}<button>Continue to Epic</button></form>'
+    said = words(language)
+    button = f"<button>{html.escape(said.to_epic)}</button>"
+    form = f'<form method="post" action="{html.escape(address)}">{fields}{button}</form>'
     script = f"<script>{_POST_NOW}</script>"
-    response = page("Video visit", form + script, headers={"Content-Security-Policy": _POST_POLICY})
+    headers = {"Content-Security-Policy": _POST_POLICY}
+    response = page(said.launch, form + script, headers=headers, language=language)
     response.headers.add("Set-Cookie", held.OutputString())
     return response
 
 
-def on_the_way(way: Way, ticket: Ticket, deps: Deps) -> func.HttpResponse:
+def on_the_way(way: Way, ticket: Ticket, language: str, deps: Deps) -> func.HttpResponse:
     """What a person sees next: Teams, Entra, or a page that goes on by itself by way of the ticket's cookie."""
-    name = named("v", ticket.id)
+    name, said = named("v", ticket.id), words(language)
     after: timedelta | None = _SOON
     match way:
         case ToTeams(url):
@@ -74,10 +78,10 @@ def on_the_way(way: Way, ticket: Ticket, deps: Deps) -> func.HttpResponse:
             held = cookie(name, deps.launch_cookies.seal(name, ticket), TICKET_LASTS)
             return redirect(_own(deps, "/launch/sign-in", ticket), held)
         case Preparing():
-            shown = _paragraph(words(ticket.language).preparing)
+            shown = _paragraph(said.preparing)
         case TooEarly():
-            shown, after = _early(way, ticket), _until(way, ticket)
-    response = page(words(ticket.language).title, shown, language=spoken(ticket.language))
+            shown, after = _early(way, ticket, language), _until(way, ticket)
+    response = page(said.title, shown, language=language)
     if after:
         response.headers["Refresh"] = f"{round(after.total_seconds())}; url={_own(deps, '/visit', ticket)}"
         held = cookie(name, deps.launch_cookies.seal(name, ticket), TICKET_LASTS)
@@ -85,9 +89,9 @@ def on_the_way(way: Way, ticket: Ticket, deps: Deps) -> func.HttpResponse:
     return response
 
 
-def invitation(found: Invitation, token: str) -> func.HttpResponse:
+def invitation(found: Invitation, token: str, language: str) -> func.HttpResponse:
     """The page behind the link of a text."""
-    said, language = words(found.language), spoken(found.language)
+    said = words(language)
     match found.state:
         case "open":
             when = at(said.invited, found.start, found.zone, language, found.organisation)
@@ -110,11 +114,11 @@ def _button(text: str, token: str) -> str:
     return f'<form method="post" action="/j">{field}<button>{html.escape(text)}</button></form>'
 
 
-def _early(way: TooEarly, ticket: Ticket) -> str:
-    said = words(ticket.language)
+def _early(way: TooEarly, ticket: Ticket, language: str) -> str:
+    said = words(language)
     sentences = [
-        at(said.early, way.start, way.zone, ticket.language),
-        at(said.opens, way.opens, way.zone, ticket.language),
+        at(said.early, way.start, way.zone, language),
+        at(said.opens, way.opens, way.zone, language),
         said.stay if _until(way, ticket) else said.again,
     ]
     return "".join(map(_paragraph, sentences))

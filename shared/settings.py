@@ -44,12 +44,13 @@ class Settings:
 
     role: Role
     storage: Storage
-    data_keys: dict[str, bytes] = field(repr=False)
-    stamp_secret: bytes = field(repr=False)
+    queue_keys: dict[str, bytes] = field(repr=False)
     certificate_from_front_end: bool = False
     clock_offset_file: Path | None = None
     hl7_max_bytes: int = 1_000_000
     # main only
+    data_keys: dict[str, bytes] = field(default_factory=dict, repr=False)
+    stamp_secret: bytes = field(default=b"", repr=False)
     public_url: str = ""
     hl7_url: str = ""
     entra_authority: str = ""
@@ -82,8 +83,7 @@ def read(env: Mapping[str, str] = os.environ) -> Settings:
     base = {
         "role": role,
         "storage": reader.storage(),
-        "data_keys": reader.data_keys("DATA_KEYS"),
-        "stamp_secret": reader.secret("STAMP_SECRET"),
+        "queue_keys": reader.sealing_keys("QUEUE_KEYS"),
         "certificate_from_front_end": reader.flag("CLIENT_CERT_FROM_FRONT_END"),
         "clock_offset_file": reader.clock_offset_file(),
         "hl7_max_bytes": reader.number("HL7_MAX_BYTES", Settings.hl7_max_bytes),
@@ -102,6 +102,8 @@ class _Reader:
 
     def main(self) -> dict[str, object]:
         return {
+            "data_keys": self.sealing_keys("DATA_KEYS"),
+            "stamp_secret": self.secret("STAMP_SECRET"),
             "public_url": self.text("PUBLIC_URL").rstrip("/"),
             "hl7_url": self.text("HL7_URL", "").rstrip("/"),
             "entra_authority": self.text("ENTRA_AUTHORITY", "https://login.microsoftonline.com").rstrip("/"),
@@ -173,7 +175,7 @@ class _Reader:
     def secret(self, name: str) -> bytes:
         return self._key(name, self.text(name))
 
-    def data_keys(self, name: str) -> dict[str, bytes]:
+    def sealing_keys(self, name: str) -> dict[str, bytes]:
         """`id:base64` pairs, the sealing key first."""
         text = self.text(name)
         pairs = [part.partition(":") for part in text.split(",")] if text else []

@@ -14,10 +14,13 @@ from urllib.parse import parse_qsl
 
 import azure.functions as func
 
+from shared.domain.visit_page import chosen, refusal, words
 from shared.errors import CATALOGUE, Code, Later, Refused
 from shared.telemetry import alarm, outcome, place
 
 Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+#: Says to who asked what was refused: the code and, for programs, names of fields.
+_Say = Callable[[func.HttpRequest, Code, tuple[str, ...]], func.HttpResponse]
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -28,28 +31,28 @@ _PAGE_HEADERS = {
 
 def answered(handler: Handler) -> Handler:
     """Turn errors of an API route into problem documents."""
-    return _guarded(handler, problem)
+    return _guarded(handler, lambda _, code, fields: problem(code, *fields))
 
 
 def shown(handler: Handler) -> Handler:
-    """Turn errors of a route that people see into a short page with the code."""
-    return _guarded(handler, sorry)
+    """Turn errors of a route that people see into a short page with the code, in their language."""
+    return _guarded(handler, lambda req, code, _: sorry(code, language(req)))
 
 
-def _guarded(handler: Handler, say: Callable[..., func.HttpResponse]) -> Handler:
+def _guarded(handler: Handler, say: _Say) -> Handler:
     @functools.wraps(handler)
     async def guarded(req: func.HttpRequest) -> func.HttpResponse:
         try:
             return await handler(req)
-        except Refused as refusal:
-            outcome(handler.__name__, end=f"refused:{refusal.code}")
-            return say(refusal.code, *refusal.fields)
+        except Refused as refused:
+            outcome(handler.__name__, end=f"refused:{refused.code}")
+            return say(req, refused.code, refused.fields)
         except Later as later:
             outcome(handler.__name__, end=f"later:{later.peer}")
-            return say(Code.BUSY)
+            return say(req, Code.BUSY, ())
         except Exception as error:  # its text may hold anything: only its type goes on
             alarm(handler.__name__, end="unexpected", error=type(error).__name__, at=place(error))
-            return say(Code.UNEXPECTED)
+            return say(req, Code.UNEXPECTED, ())
 
     return guarded
 
@@ -101,10 +104,15 @@ def page(
     return func.HttpResponse(text, status_code=status, headers=merged, mimetype="text/html", charset="utf-8")
 
 
-def sorry(code: Code, *_: str) -> func.HttpResponse:
+def language(req: func.HttpRequest, known: str | None = None) -> str:
+    """The language of a page for this browser, where the patient's own is not known or not one of ours."""
+    return chosen(known, req.headers.get("Accept-Language", ""))
+
+
+def sorry(code: Code, language: str) -> func.HttpResponse:
     """What a patient or a clinician reads when it did not work."""
-    entry = CATALOGUE[code]
-    return page("This did not work", f"<p>{html.escape(entry.title)}</p><p><small>{code}</small></p>", entry.status)
+    said = f"<p>{html.escape(refusal(code, language))}</p><p><small>{code}</small></p>"
+    return page(words(language).failed, said, CATALOGUE[code].status, language=language)
 
 
 def redirect(url: str, *cookies: Morsel[str], status: int = 303) -> func.HttpResponse:

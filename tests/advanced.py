@@ -35,7 +35,8 @@ ROWS: dict[str, tuple[str, ...]] = {
         "own.launch.video_encounter_types",
     ),
     "SIU feed": (
-        *(f"own.hl7.{name}" for name in ("events", "csn_fields", "moved_from", "status_field", "status_actions")),
+        *(f"own.hl7.{name}" for name in ("events", "processing_ids", "csn_fields", "moved_from")),
+        *(f"own.hl7.{name}" for name in ("status_field", "status_actions")),
         "own.time_zone",
         "own.region",
         "own.hl7.home_phone",

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-_READS = frozenset({"get", "query", "in_clear", "partition"})
-_WRITES = frozenset({"insert", "replace", "save", "put", "delete", "batch", "delete_batch", "sweep"})
+_READS = frozenset({"get", "get_in_clear", "query", "in_clear", "partition"})
+_WRITES = frozenset({"insert", "replace", "save", "put", "delete", "batch", "delete_batch", "sweep", "reseal"})
 _DEPS = "shared.bootstrap.Deps"
 _PEERS = "shared.clients."
 _PUT = "shared.storage.queues.Queues.put"

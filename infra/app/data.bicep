@@ -28,6 +28,7 @@ var queueNames = [
 var tableNames = [
   'Organisations'
   'Connections'
+  'Secrets'
   'Visits'
   'Lookups'
   'DueWork'

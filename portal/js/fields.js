@@ -55,6 +55,7 @@ const OWN = [
     { path: "hl7.home_phone", kind: "check" },
     { path: "hl7.work_phone", kind: "check" },
     { path: "hl7.events", kind: "words" },
+    { path: "hl7.processing_ids", kind: "words" },
     { path: "hl7.status_field", kind: "select" },
     { path: "hl7.content_types", kind: "lines" },
     { path: "launch.video_visit_types", kind: "lines" },

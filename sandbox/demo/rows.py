@@ -1,9 +1,9 @@
 """Rows as the connector reads them: opened with the sandbox's own data key, to see what is left in them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
+from sandbox.app_settings import environment
 from sandbox.demo.scene import Scene
 from shared.settings import read
 from shared.storage.sealing import KeyRing
@@ -32,6 +32,4 @@ def _text(ring: KeyRing, table: str, row: dict[str, Any]) -> str:
 
 
 def _ring(scene: Scene) -> KeyRing:
-    secrets = json.loads((Path(scene.plan.folder) / "secrets.json").read_text())
-    least = {"APP_ROLE": "hl7", "ConnectorStorage": "-", "DATA_KEYS": secrets["data"], "STAMP_SECRET": secrets["stamp"]}
-    return KeyRing(read(least).data_keys)
+    return KeyRing(read(environment(scene.plan, "main")).data_keys)

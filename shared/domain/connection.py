@@ -16,13 +16,18 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from shared.domain import phone
 from shared.domain.advanced import CommandCode, FhirSetup, Headers, MeetingKey, Mnemonics, RecordRows, TypeCode
 from shared.domain.hl7v2.event import Action
-from shared.domain.hl7v2.settings import FieldMap, IdField, MediaType, StatusField, Trigger
+from shared.domain.hl7v2.settings import FieldMap, IdField, MediaType, ProcessingId, StatusField, Trigger
 from shared.domain.model import Model
 from shared.domain.quiet import QuietHours
 from shared.domain.templates import TELLING, LanguageTag, TextTemplates
 from shared.errors import Code, Refused
 
 Environment = Literal["test", "production"]
+#: Messages that act where the hospital does not say otherwise: what trains or debugs must not reach real patients.
+_PROCESSING_IDS: dict[Environment, frozenset[ProcessingId]] = {
+    "production": frozenset({"P"}),
+    "test": frozenset({"P", "T", "D"}),
+}
 PendingState = Literal["draft", "validated", "needs-approval", "refused"]
 #: Whose secret: one of the three apps at Epic, or the account that writes back by Basic (`user:password`).
 AppName = Literal["provider", "patient", "backend", "write-back"]
@@ -204,6 +209,12 @@ class Hl7Setup(Model):
         max_length=4,
         description="Content types that messages may be posted as; any other is answered 415.",
     )
+    processing_ids: tuple[ProcessingId, ...] = Field(
+        default=(),
+        max_length=3,
+        description="Processing ids (MSH-11) that are acted on; any other is answered AR, a missing one is taken. "
+        "Empty: P in production; P, T and D in a test connection.",
+    )
 
 
 class EngineCertificate(Model):
@@ -344,9 +355,8 @@ class OwnSide(Model):
     launch: LaunchSetup = LaunchSetup()
     organisers: tuple[UUID, ...] = Field(default=(), max_length=50)
 
-    @property
-    def field_map(self) -> FieldMap:
-        """The hl7 settings as the reader takes them."""
+    def field_map(self, environment: Environment) -> FieldMap:
+        """The hl7 settings as the reader takes them, for a connection of this environment."""
         hl7 = self.hl7
         return FieldMap(
             zone=self.time_zone,
@@ -361,6 +371,7 @@ class OwnSide(Model):
             triggers=frozenset(hl7.events),
             content_types=frozenset(hl7.content_types),
             provider_name=self.sms.may_name_provider,
+            processing_ids=frozenset(hl7.processing_ids) or _PROCESSING_IDS[environment],
         )
 
 

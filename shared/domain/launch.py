@@ -72,6 +72,7 @@ class Ticket(Model):
     id         names its cookie; no secret
     user       FHIR id of who launched; for a link from a text, a name made of the link
     name_key   pseudonym of the name the launch gave
+    language   the patient's, as the hospital's messages say; None: nobody said
     """
 
     id: str
@@ -82,7 +83,7 @@ class Ticket(Model):
     user: str
     external_id: str | None = None
     name_key: str | None = None
-    language: str = "en"
+    language: str | None = None
 
 
 class SigningIn(Model):

@@ -1,17 +1,31 @@
-"""What the pages on the way into a visit say, in the patient's language. Pure; the words are plain text."""
+"""What the pages on the way into a visit say, in the reader's language. Pure; the words are plain text."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.wording import day_and_time
+from shared.errors import CATALOGUE, Code
 
 _FALLBACK = "en"
+#: As RFC 9110 writes how much a language is wanted; one without is wanted most.
+_WEIGHT = re.compile(r"\s*q=(0(\.\d{0,3})?|1(\.0{0,3})?)\s*", re.IGNORECASE)
+#: Browsers send a handful.
+_MOST_ASKED = 20
 
 
 @dataclass(frozen=True)
 class Words:
-    """Sentences with {who}, {day} and {time}; `opens` tells from when one may come in."""
+    """Sentences with {who}, {day} and {time}; `opens` tells from when one may come in.
 
+    launch, outside, to_epic   title and buttons of the pages before Epic, where nobody knows yet whose visit it is
+    failed                     title of a page that says what was refused
+    """
+
+    launch: str
+    outside: str
+    to_epic: str
+    failed: str
     title: str
     invited: str
     join: str
@@ -26,6 +40,10 @@ class Words:
 
 _WORDS = {
     "en": Words(
+        launch="Video visit",
+        outside="Open the video visit",
+        to_epic="Continue to Epic",
+        failed="This did not work",
         title="Your video visit",
         invited="{who}: your visit is on {day} at {time}.",
         join="Join the visit",
@@ -38,6 +56,10 @@ _WORDS = {
         cancelled="This visit was cancelled. If you have questions, please call the clinic.",
     ),
     "es": Words(
+        launch="Visita por video",
+        outside="Abrir la visita por video",
+        to_epic="Continuar a Epic",
+        failed="No ha funcionado",
         title="Su visita por video",
         invited="{who}: su visita es el {day} a las {time}.",
         join="Entrar a la visita",
@@ -50,6 +72,10 @@ _WORDS = {
         cancelled="Esta visita fue cancelada. Si tiene preguntas, llame a la clínica.",
     ),
     "fr": Words(
+        launch="Visite vidéo",
+        outside="Ouvrir la visite vidéo",
+        to_epic="Continuer vers Epic",
+        failed="Cela n'a pas fonctionné",
         title="Votre visite vidéo",
         invited="{who} : votre visite a lieu le {day} à {time}.",
         join="Rejoindre la visite",
@@ -62,6 +88,10 @@ _WORDS = {
         cancelled="Cette visite a été annulée. Pour toute question, appelez la clinique.",
     ),
     "it": Words(
+        launch="Visita video",
+        outside="Apri la visita video",
+        to_epic="Continua verso Epic",
+        failed="Non ha funzionato",
         title="La sua visita video",
         invited="{who}: la sua visita è {day} alle {time}.",
         join="Entra nella visita",
@@ -74,6 +104,127 @@ _WORDS = {
         cancelled="Questa visita è stata annullata. Per domande, chiami la clinica.",
     ),
 }
+
+
+#: Why it did not work, where a page may have to say so. English says what the catalogue says.
+_REFUSALS: dict[str, dict[Code, str]] = {
+    "es": {
+        Code.CONNECTION_UNKNOWN: "Esta conexión no existe.",
+        Code.CONNECTION_NOT_SERVING: "Aquí no hay visitas por video en este momento. Llame a la clínica.",
+        Code.NOT_FOUND: "Aquí no hay nada.",
+        Code.BODY_TOO_LARGE: "El mensaje es demasiado grande.",
+        Code.BODY_UNREADABLE: "No se puede leer lo que se envió.",
+        Code.CONTENT_TYPE: "Este tipo de contenido no se acepta aquí.",
+        Code.ADDRESS_REFUSED: "El conector no puede llamar a esta dirección.",
+        Code.FHIR_BASE_INVALID: "El sistema Epic de la clínica no responde como debería.",
+        Code.CHANGED_MEANWHILE: "Alguien lo cambió mientras tanto. Por favor, empiece de nuevo.",
+        Code.WRONG_STATE: "Esto no se puede hacer en el estado actual.",
+        Code.ISSUER_UNKNOWN: "Este sistema Epic no es aquel para el que se aprobó la conexión.",
+        Code.LAUNCH_EMPTY: "Epic no dijo qué visita empezar. Por favor, empiece desde su agenda o desde MyChart.",
+        Code.LAUNCH_ROLE: "Esta entrada es para otra persona. Por favor, empiece la visita desde su propio Epic.",
+        Code.LAUNCH_STALE: "El inicio tardó demasiado. Por favor, empiece la visita de nuevo.",
+        Code.LAUNCH_REPLAYED: "Este inicio ya se utilizó. Por favor, empiece la visita de nuevo.",
+        Code.EPIC_REFUSED: "Epic no permitió empezar la visita.",
+        Code.SIGN_IN_REFUSED: "No se completó el inicio de sesión.",
+        Code.VISIT_UNKNOWN: "No podemos saber de qué visita se trata.",
+        Code.VISIT_OVER: "Esta visita ha terminado.",
+        Code.VISIT_NOT_VIDEO: "Esta visita no está reservada como visita por video. Llame a la clínica.",
+        Code.VISIT_CANCELLED: "Esta visita fue cancelada. Si tiene preguntas, llame a la clínica.",
+        Code.TOO_EARLY: "Es demasiado temprano para esta visita.",
+        Code.NOT_READY: "Estamos preparando la sala. Por favor, inténtelo de nuevo en un momento.",
+        Code.LINK_UNKNOWN: "Este enlace no es válido, o ya no lo es.",
+        Code.BUSY: "No podemos atenderle en este momento. Por favor, inténtelo de nuevo.",
+        Code.UNEXPECTED: "Algo ha fallado de nuestro lado.",
+    },
+    "fr": {
+        Code.CONNECTION_UNKNOWN: "Cette connexion n'existe pas.",
+        Code.CONNECTION_NOT_SERVING: "Il n'y a pas de visites vidéo ici pour le moment. Appelez la clinique.",
+        Code.NOT_FOUND: "Il n'y a rien ici.",
+        Code.BODY_TOO_LARGE: "Le message est trop volumineux.",
+        Code.BODY_UNREADABLE: "Ce qui a été envoyé ne peut pas être lu.",
+        Code.CONTENT_TYPE: "Ce type de contenu n'est pas accepté ici.",
+        Code.ADDRESS_REFUSED: "Le connecteur ne peut pas appeler cette adresse.",
+        Code.FHIR_BASE_INVALID: "Le système Epic de la clinique ne répond pas comme il le devrait.",
+        Code.CHANGED_MEANWHILE: "Quelqu'un l'a modifié entre-temps. Merci de recommencer.",
+        Code.WRONG_STATE: "Cela ne peut pas être fait dans l'état actuel.",
+        Code.ISSUER_UNKNOWN: "Ce système Epic n'est pas celui pour lequel la connexion a été approuvée.",
+        Code.LAUNCH_EMPTY: "Epic n'a pas dit quelle visite commencer. Commencez-la depuis votre agenda ou MyChart.",
+        Code.LAUNCH_ROLE: "Cette entrée est réservée à quelqu'un d'autre. Commencez la visite depuis votre Epic.",
+        Code.LAUNCH_STALE: "Ce démarrage a pris trop de temps. Merci de recommencer la visite.",
+        Code.LAUNCH_REPLAYED: "Ce démarrage a déjà servi. Merci de recommencer la visite.",
+        Code.EPIC_REFUSED: "Epic n'a pas permis de commencer la visite.",
+        Code.SIGN_IN_REFUSED: "La connexion à votre compte n'a pas abouti.",
+        Code.VISIT_UNKNOWN: "Nous ne savons pas de quelle visite il s'agit.",
+        Code.VISIT_OVER: "Cette visite est terminée.",
+        Code.VISIT_NOT_VIDEO: "Cette visite n'est pas prévue en vidéo. Appelez la clinique.",
+        Code.VISIT_CANCELLED: "Cette visite a été annulée. Pour toute question, appelez la clinique.",
+        Code.TOO_EARLY: "Il est trop tôt pour cette visite.",
+        Code.NOT_READY: "La salle est en préparation. Merci de réessayer dans un instant.",
+        Code.LINK_UNKNOWN: "Ce lien n'est pas valable, ou ne l'est plus.",
+        Code.BUSY: "Nous ne pouvons pas répondre pour le moment. Merci de réessayer.",
+        Code.UNEXPECTED: "Un problème est survenu de notre côté.",
+    },
+    "it": {
+        Code.CONNECTION_UNKNOWN: "Questa connessione non esiste.",
+        Code.CONNECTION_NOT_SERVING: "Qui al momento non ci sono visite video. Chiami la clinica.",
+        Code.NOT_FOUND: "Qui non c'è nulla.",
+        Code.BODY_TOO_LARGE: "Il messaggio è troppo grande.",
+        Code.BODY_UNREADABLE: "Non si riesce a leggere quanto è stato inviato.",
+        Code.CONTENT_TYPE: "Questo tipo di contenuto qui non è accettato.",
+        Code.ADDRESS_REFUSED: "Il connettore non può chiamare questo indirizzo.",
+        Code.FHIR_BASE_INVALID: "Il sistema Epic della clinica non risponde come dovrebbe.",
+        Code.CHANGED_MEANWHILE: "Nel frattempo qualcuno lo ha modificato. La preghiamo di ricominciare.",
+        Code.WRONG_STATE: "Non è possibile nello stato attuale.",
+        Code.ISSUER_UNKNOWN: "Questo sistema Epic non è quello per cui la connessione è stata approvata.",
+        Code.LAUNCH_EMPTY: "Epic non ha detto quale visita iniziare. La inizi dalla sua agenda o da MyChart.",
+        Code.LAUNCH_ROLE: "Questo ingresso è per qualcun altro. La preghiamo di iniziare la visita dal suo Epic.",
+        Code.LAUNCH_STALE: "L'avvio ha richiesto troppo tempo. La preghiamo di ricominciare la visita.",
+        Code.LAUNCH_REPLAYED: "Questo avvio è già stato usato. La preghiamo di ricominciare la visita.",
+        Code.EPIC_REFUSED: "Epic non ha permesso di iniziare la visita.",
+        Code.SIGN_IN_REFUSED: "L'accesso non è stato completato.",
+        Code.VISIT_UNKNOWN: "Non riusciamo a capire di quale visita si tratta.",
+        Code.VISIT_OVER: "Questa visita è terminata.",
+        Code.VISIT_NOT_VIDEO: "Questa visita non è prenotata come visita video. Chiami la clinica.",
+        Code.VISIT_CANCELLED: "Questa visita è stata annullata. Per domande, chiami la clinica.",
+        Code.TOO_EARLY: "È troppo presto per questa visita.",
+        Code.NOT_READY: "Stiamo preparando la stanza. La preghiamo di riprovare tra un momento.",
+        Code.LINK_UNKNOWN: "Questo link non è valido, o non lo è più.",
+        Code.BUSY: "In questo momento non possiamo rispondere. La preghiamo di riprovare.",
+        Code.UNEXPECTED: "Qualcosa è andato storto da parte nostra.",
+    },
+}
+#: For what only programs are told.
+_OTHERWISE = {
+    "es": "No se puede hacer en este momento. Si necesita ayuda, llame a la clínica.",
+    "fr": "Cela n'est pas possible pour le moment. Si vous avez besoin d'aide, appelez la clinique.",
+    "it": "In questo momento non è possibile. Se ha bisogno di aiuto, chiami la clinica.",
+}
+
+
+def chosen(known: str | None, asked: str) -> str:
+    """The language of a page: the patient's, as the hospital's messages say; else the browser's; else English.
+
+    asked: the browser's Accept-Language
+    """
+    return known if known in _WORDS else next((one for one in _wanted(asked) if one in _WORDS), _FALLBACK)
+
+
+def _wanted(asked: str) -> list[str]:
+    """Primary tags of an Accept-Language, what is wanted most first; what is not wanted stays out."""
+    weighed = []
+    for part in asked.split(",")[:_MOST_ASKED]:
+        tag, separator, parameter = part.partition(";")
+        weight = _WEIGHT.fullmatch(parameter) if separator else None
+        if weight or not separator:
+            weighed.append((float(weight[1]) if weight else 1.0, tag.strip().lower().partition("-")[0]))
+    return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight]
+
+
+def refusal(code: Code, language: str) -> str:
+    """Why it did not work, as a sentence."""
+    if language not in _REFUSALS:
+        return CATALOGUE[code].title
+    return _REFUSALS[language].get(code, _OTHERWISE[language])
 
 
 def spoken(language: str) -> str:

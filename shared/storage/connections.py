@@ -1,4 +1,15 @@
-"""Organisations and connections, with the history of every change."""
+"""Organisations and connections, with the history of every change, and the secrets of connections.
+
+Secrets have a table of their own, because the hl7 app reads table Connections and must not read them. No write spans
+two tables, so the connection's row decides and its secrets follow:
+
+    given     the row says so; then the secret is written; then the row is looked at again, and where it has gone
+              meanwhile, so does the secret
+    removed   the row goes; then its secrets
+
+Who dies in between leaves, when giving, the secret that was there before, if any, and a caller without an answer, who
+gives it once more; when removing, a secret that nothing leads to. That one goes with the next `sweep_secrets`.
+"""
 
 from collections import defaultdict
 from datetime import datetime
@@ -9,7 +20,7 @@ from shared.domain.connection import Connection, Organisation
 from shared.domain.onboarding import Milestone
 from shared.errors import Code, Refused
 from shared.storage.names import Table
-from shared.storage.tables import Conflict, Row, Tables
+from shared.storage.tables import Conflict, Resealed, Row, Tables, settled
 
 #: Bytes that a string property of a table holds.
 _LARGEST = 65_536
@@ -65,34 +76,32 @@ class Connections:
         """Write a change and its history; refuses when somebody else was faster.
 
         who: the Entra object id of the person; did: the change's name, such as `approved`; secret: the name and value
-        of one that is given with the change, so that neither stands without the other.
+        of one that is given with the change. Whose change is refused gives none.
         """
         row = self._row(connection, f"conn|{connection.id}")
         if len(row["settings"].encode("utf-16-le")) > _LARGEST:
             raise Refused(Code.BODY_TOO_LARGE)
         if etag is not None:
             row["etag"] = etag
-        given = [await self._given(connection, *secret)] if secret else []
         try:
-            await self._tables.batch(Table.CONNECTIONS, [row, self._past(connection, who, did, at), *given])
+            await self._tables.batch(Table.CONNECTIONS, [row, self._past(connection, who, did, at)])
         except Conflict:
             raise Refused(Code.CHANGED_MEANWHILE) from None
+        if secret:
+            await self._give(connection, *secret)
 
     async def remove(self, connection: Connection, etag: str, *, who: str, at: datetime) -> None:
-        """Take a connection and its secrets away in one write; its history stays.
+        """Take a connection away, and then its secrets; its history stays.
 
         connection: as history is to keep it, one change after what `etag` stands for.
         """
         current = self._row(connection, f"conn|{connection.id}") | {"etag": etag}
-        condition = "PartitionKey eq @tenant and RowKey ge @first and RowKey lt @last"
-        keys = {"first": f"secret|{connection.id}|", "last": f"secret|{connection.id}}}"}
-        rows = self._tables.in_clear(Table.CONNECTIONS, condition, tenant=str(connection.tenant), **keys)
-        secrets = [row async for row in rows]
         kept = [self._row(connection, f"gone|{connection.id}"), self._past(connection, who, "removed", at)]
         try:
-            await self._tables.batch(Table.CONNECTIONS, kept, [current, *secrets])
+            await self._tables.batch(Table.CONNECTIONS, kept, [current])
         except Conflict:
             raise Refused(Code.CHANGED_MEANWHILE) from None
+        await self._forget_secrets(connection.id)
 
     async def histories(self, tenant: UUID) -> dict[str, list[Row]]:
         """Every change of a tenant's connections, removed ones too: by connection, oldest first."""
@@ -123,21 +132,45 @@ class Connections:
             row async for row in self._tables.query(Table.CONNECTIONS, condition, tenant=str(connection.tenant), **keys)
         ]
 
-    async def _given(self, connection: Connection, name: str, secret: str) -> Row:
-        """The row of a secret, in place of the one that is there."""
-        place = {"PartitionKey": str(connection.tenant), "RowKey": f"secret|{connection.id}|{name}"}
-        condition = "PartitionKey eq @tenant and RowKey eq @key"
-        keys = {"tenant": place["PartitionKey"], "key": place["RowKey"]}
-        known = [row["etag"] async for row in self._tables.in_clear(Table.CONNECTIONS, condition, **keys)]
-        return place | {"secret_sealed": secret} | ({"etag": known[0]} if known else {})
-
     async def secret(self, connection: Connection, name: str) -> str:
         """The secret of this name; refuses when none was given."""
-        key = f"secret|{connection.id}|{name}"
-        row = await self._tables.get(Table.CONNECTIONS, str(connection.tenant), key)
+        row = await self._tables.get(Table.SECRETS, connection.id, name)
         if row is None:
             raise Refused(Code.WRONG_STATE, "secret")
         return str(row["secret_sealed"])
+
+    async def sweep_secrets(self) -> int:
+        """Remove the secrets of connections that are no more; how many. Reads the whole table: for timers only."""
+        rows = self._tables.in_clear(Table.SECRETS, "PartitionKey ge ''")
+        kept = {row["PartitionKey"] async for row in rows}
+        gone = kept - {one.id for one in await self.every()}  # read later: a connection is there before its secrets
+        return sum([await self._forget_secrets(one) for one in gone])
+
+    async def reseal_secrets(self, most: int) -> Resealed:
+        """Seal secrets again that an older key sealed."""
+        return await self._tables.reseal(Table.SECRETS, most)
+
+    async def _give(self, connection: Connection, name: str, secret: str) -> None:
+        await settled(lambda: self._replace_secret(connection, name, secret))
+        key = f"conn|{connection.id}"
+        if await self._tables.get(Table.CONNECTIONS, str(connection.tenant), key) is None:
+            await self._forget_secrets(connection.id)
+            raise Refused(Code.CHANGED_MEANWHILE)
+
+    async def _replace_secret(self, connection: Connection, name: str, secret: str) -> None:
+        """Put a secret in the place of an older one; one that came with a later change stays."""
+        place = {"PartitionKey": connection.id, "RowKey": name}
+        rows = self._tables.in_clear(
+            Table.SECRETS, "PartitionKey eq @id and RowKey eq @name", id=connection.id, name=name
+        )
+        known = [row async for row in rows]
+        if known and known[0]["change"] > connection.change:
+            return
+        given = place | {"change": connection.change, "secret_sealed": secret}
+        await self._tables.save(Table.SECRETS, given | ({"etag": known[0]["etag"]} if known else {}))
+
+    async def _forget_secrets(self, connection_id: str) -> int:
+        return await self._tables.sweep(Table.SECRETS, "PartitionKey eq @id", id=connection_id)
 
     async def enable(self, organisation: Organisation, expects: str | None = None) -> None:
         """Keep an organisation, or change its name and entitlement.

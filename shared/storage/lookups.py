@@ -11,7 +11,7 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.storage.names import Table
-from shared.storage.tables import Conflict, Row, Tables
+from shared.storage.tables import Conflict, Resealed, Row, Tables
 
 #: A row is removed this long after it has expired: nobody writes one any more that was so nearly over.
 _GRACE = timedelta(days=1)
@@ -92,6 +92,10 @@ class Lookups:
     async def expire(self, now: datetime) -> int:
         """Remove what has expired, the brake's rows too; how many."""
         return await self._tables.sweep(Table.LOOKUPS, "expires lt @before", before=now - _GRACE)
+
+    async def reseal(self, most: int) -> Resealed:
+        """Seal rows again that an older key sealed."""
+        return await self._tables.reseal(Table.LOOKUPS, most)
 
     @staticmethod
     def _row(kind: Kind, name: str, target: str, expires: datetime | None) -> Row:

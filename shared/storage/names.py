@@ -26,6 +26,7 @@ class Table(StrEnum):
 
     ORGANISATIONS = "Organisations"
     CONNECTIONS = "Connections"
+    SECRETS = "Secrets"
     VISITS = "Visits"
     LOOKUPS = "Lookups"
     DUE_WORK = "DueWork"

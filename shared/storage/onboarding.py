@@ -7,7 +7,7 @@ from uuid import UUID
 from shared.domain.onboarding import SOURCES, AccessRequest, Consent, PrerequisiteName, Tick, request_place
 from shared.errors import Code, Refused
 from shared.storage.names import Table
-from shared.storage.tables import Row, Tables
+from shared.storage.tables import Resealed, Row, Tables
 
 _CONSENT = "consent"
 
@@ -62,6 +62,10 @@ class Onboarding:
         """When admin consent was last proved; None: never."""
         row = await self._tables.get(Table.ORGANISATIONS, str(tenant), _CONSENT)
         return Consent(who=row["who"], at=row["at"]) if row else None
+
+    async def reseal(self, most: int) -> Resealed:
+        """Seal rows again that an older key sealed."""
+        return await self._tables.reseal(Table.ORGANISATIONS, most)
 
     async def _ticks(self, tenant: UUID, whose: str) -> AsyncIterator[tuple[PrerequisiteName, Tick]]:
         condition = "PartitionKey eq @tenant and RowKey ge @first and RowKey lt @last"

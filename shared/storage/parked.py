@@ -15,7 +15,7 @@ from shared.domain.hl7v2.event import Action
 from shared.errors import Code, Refused
 from shared.messages import MODELS, Message, SchedulingMessage
 from shared.storage.names import Queue, Table
-from shared.storage.tables import Row, Tables
+from shared.storage.tables import Resealed, Row, Tables
 
 #: How long a row stays.
 KEPT = timedelta(days=90)
@@ -82,6 +82,10 @@ class Parked:
         for row in rows:
             await self._tables.replace(Table.PARKED, {name: row[name] for name in row if name != "content_until"})
         return len(rows)
+
+    async def reseal(self, most: int) -> Resealed:
+        """Seal rows again that an older key sealed."""
+        return await self._tables.reseal(Table.PARKED, most)
 
     def _over(self) -> AsyncIterator[Row]:
         """Read in clear: a row whose key has left the ring loses its content too."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from shared.domain.configuration import tenant_of
 from shared.storage.names import Table
 from shared.storage.sealing import Pseudonyms
-from shared.storage.tables import Tables
+from shared.storage.tables import Resealed, Tables
 
 
 class People:
@@ -21,33 +21,29 @@ class People:
 
     async def find(self, connection: str, user: str) -> str | None:
         """The Entra object id of an EHR user (by FHIR id); None before the first sign-in."""
-        row = await self._tables.get(Table.PEOPLE, *self._place(connection, user))
+        row = await self._tables.get_in_clear(Table.PEOPLE, *self._place(connection, user))
         return str(row["oid"]) if row else None
 
     async def keep(self, connection: str, user: str, oid: str, at: datetime) -> None:
         """Remember who an EHR user is in Entra; a later sign-in replaces an earlier one."""
         partition, key = self._place(connection, user)
-        row = {"PartitionKey": partition, "RowKey": key, "oid": oid, "signed_in": at}
+        row = {"PartitionKey": partition, "RowKey": key, "connection": connection, "oid": oid, "signed_in": at}
         await self._tables.put(Table.PEOPLE, row | {"user_sealed": user})
 
     async def forget(self, connection: str, oid: str) -> int:
         """Forget whom an Entra account stands for, so that the next launch asks again; how many EHR users it was."""
-        partition = str(tenant_of(connection))
-        rows = self._tables.query(Table.PEOPLE, "PartitionKey eq @tenant and oid eq @oid", tenant=partition, oid=oid)
-        keys = [row["RowKey"] async for row in rows]
-        await self._tables.delete_batch(Table.PEOPLE, partition, keys)
-        return len(keys)
+        tenant = str(tenant_of(connection))
+        return await self._tables.sweep(Table.PEOPLE, "PartitionKey eq @tenant and oid eq @oid", tenant=tenant, oid=oid)
 
     async def forget_all(self, connection: str) -> int:
-        """Forget everybody who ever signed in at a connection; how many EHR users it was.
+        """Forget everybody who ever signed in at a connection; how many EHR users it was."""
+        condition = "PartitionKey eq @tenant and connection eq @connection"
+        values = {"tenant": str(tenant_of(connection)), "connection": connection}
+        return await self._tables.sweep(Table.PEOPLE, condition, **values)
 
-        A row does not say whose it is: its key does, to who knows the user.
-        """
-        partition = str(tenant_of(connection))
-        rows = self._tables.query(Table.PEOPLE, "PartitionKey eq @tenant", tenant=partition)
-        keys = [row["RowKey"] async for row in rows if row["RowKey"] == self._place(connection, row["user_sealed"])[1]]
-        await self._tables.delete_batch(Table.PEOPLE, partition, keys)
-        return len(keys)
+    async def reseal(self, most: int) -> Resealed:
+        """Seal rows again that an older key sealed."""
+        return await self._tables.reseal(Table.PEOPLE, most)
 
     def _place(self, connection: str, user: str) -> tuple[str, str]:
         return str(tenant_of(connection)), self._pseudonyms.of("ehr-user", connection, user)

@@ -27,6 +27,11 @@ class KeyRing:
 
     keys: dict[str, bytes]
 
+    @property
+    def newest(self) -> str:
+        """The id of the key that seals."""
+        return next(iter(self.keys))
+
     def seal(self, plain: str, *place: str) -> str:
         """Encrypt `plain` for one place."""
         return self.seal_bytes(plain.encode(), *place)
@@ -37,9 +42,8 @@ class KeyRing:
 
     def seal_bytes(self, plain: bytes, *place: str) -> str:
         """The same of what is no text."""
-        kid, key = next(iter(self.keys.items()))
-        nonce = os.urandom(_NONCE)
-        sealed = nonce + AESGCM(key).encrypt(nonce, plain, _bind(kid, place))
+        kid, nonce = self.newest, os.urandom(_NONCE)
+        sealed = nonce + AESGCM(self.keys[kid]).encrypt(nonce, plain, _bind(kid, place))
         return f"{kid}.{base64.urlsafe_b64encode(sealed).decode()}"
 
     def open_bytes(self, sealed: str, *place: str) -> bytes:

@@ -1,13 +1,15 @@
 """Tables: the only code that speaks to them. Rows are plain dictionaries.
 
 A property whose name ends in `_sealed` is encrypted on the way in and decrypted on the way out, bound to its
-table, row and name; nothing else needs to think of it, and a backup knows what to leave out.
+table, row and name; nothing else needs to think of it, and a backup knows what to leave out. `sealed_with` beside it
+names the key, so that what an older one sealed is found when keys change.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from azure.core import MatchConditions
@@ -18,7 +20,7 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import TableTransactionError, UpdateMode
+from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from shared.errors import Broken, ConnectorError, Later
@@ -27,6 +29,7 @@ from shared.storage.sealing import KeyRing
 
 Row = dict[str, Any]
 SEALED = "_sealed"
+_SEALED_WITH = "sealed_with"
 _TRIES = 10
 #: The service takes no more rows in one transaction.
 _BATCH = 100
@@ -34,6 +37,20 @@ _BATCH = 100
 
 class Conflict(ConnectorError):
     """Somebody else wrote the row meanwhile; read it again."""
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """What became of rows that an older key had sealed.
+
+    rows     sealed again, under the newest
+    missed   not sealed again, because somebody else wrote them meanwhile
+    broken   do not open
+    """
+
+    rows: int
+    missed: int
+    broken: int
 
 
 class Tables:
@@ -49,6 +66,14 @@ class Tables:
         with _translated():
             try:
                 return self._read(table, await self._client(table).get_entity(partition, row))
+            except ResourceNotFoundError:
+                return None
+
+    async def get_in_clear(self, table: Table, partition: str, row: str) -> Row | None:
+        """As `get`, but sealed properties stay out: where none is needed, a key that has left the ring does no harm."""
+        with _translated():
+            try:
+                return _in_clear(await self._client(table).get_entity(partition, row))
             except ResourceNotFoundError:
                 return None
 
@@ -124,8 +149,26 @@ class Tables:
         """As `query`, but sealed properties stay out: for lists, and for rows whose key has left the ring."""
         with _translated():
             async for entity in self._client(table).query_entities(condition, parameters=values):
-                plain = {name: value for name, value in entity.items() if not name.endswith(SEALED)}
-                yield plain | {"etag": entity.metadata["etag"]}
+                yield _in_clear(entity)
+
+    async def reseal(self, table: Table, most: int) -> Resealed:
+        """Seal rows under the newest key that another one sealed, `most` of them, and change nothing else of them."""
+        rows = missed = broken = 0
+        with _translated():
+            found = self._client(table).query_entities(f"{_SEALED_WITH} ne @kid", parameters={"kid": self._ring.newest})
+            async for entity in found:
+                if rows == most:
+                    break
+                try:
+                    again = self._again(table, entity)
+                except Broken:
+                    broken += 1
+                    continue
+                if await self._merge(table, again | {"etag": entity.metadata["etag"]}):
+                    rows += 1
+                else:
+                    missed += 1
+        return Resealed(rows, missed, broken)
 
     async def sweep(self, table: Table, condition: str, **values: Any) -> int:
         """Remove every row that matches, unopened; how many there were."""
@@ -145,6 +188,18 @@ class Tables:
         """All rows of one partition."""
         return [row async for row in self.query(table, "PartitionKey eq @p", p=partition)]
 
+    async def _merge(self, table: Table, row: Row) -> bool:
+        """Write some properties of a row that was read; False when it changed since."""
+        entity = {name: value for name, value in row.items() if name != "etag"}
+        unchanged = MatchConditions.IfNotModified
+        try:
+            await self._client(table).update_entity(
+                entity, mode=UpdateMode.MERGE, etag=row["etag"], match_condition=unchanged
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        return True
+
     def _client(self, table: Table) -> TableClient:
         if table not in self._clients:
             self._clients[table] = self._service.get_table_client(table)
@@ -160,18 +215,29 @@ class Tables:
     def _write(self, table: Table, row: Mapping[str, Any]) -> Row:
         place = (table, row["PartitionKey"], row["RowKey"])
         entity = {name: value for name, value in row.items() if name != "etag" and value is not None}
-        for name, value in entity.items():
-            if name.endswith(SEALED):
-                entity[name] = self._ring.seal(value, *place, name)
+        for name in [name for name in entity if name.endswith(SEALED)]:
+            entity[name] = self._ring.seal(entity[name], *place, name)
+            entity[_SEALED_WITH] = self._ring.newest
         return entity
 
-    def _read(self, table: Table, entity: Mapping[str, Any]) -> Row:
-        row = dict(entity)
-        for name, value in row.items():
-            if name.endswith(SEALED):
-                row[name] = self._ring.open(value, table, row["PartitionKey"], row["RowKey"], name)
-        row["etag"] = entity.metadata["etag"]  # type: ignore[attr-defined]  # a TableEntity is more than its mapping
-        return row
+    def _read(self, table: Table, entity: TableEntity) -> Row:
+        return _in_clear(entity) | self._opened(table, entity)
+
+    def _opened(self, table: Table, entity: Mapping[str, Any]) -> Row:
+        place = (table, entity["PartitionKey"], entity["RowKey"])
+        sealed = {name: value for name, value in entity.items() if name.endswith(SEALED)}
+        return {name: self._ring.open(value, *place, name) for name, value in sealed.items()}
+
+    def _again(self, table: Table, entity: Mapping[str, Any]) -> Row:
+        """A row's key and its sealed properties, under the newest key; `Broken` when they do not open."""
+        key = {name: entity[name] for name in ("PartitionKey", "RowKey")}
+        return self._write(table, key | self._opened(table, entity))
+
+
+def _in_clear(entity: TableEntity) -> Row:
+    """A row without what is sealed; its ETag under the key `etag`."""
+    plain = {name: value for name, value in entity.items() if name != _SEALED_WITH and not name.endswith(SEALED)}
+    return plain | {"etag": entity.metadata["etag"]}
 
 
 def _removal(row: Row) -> tuple[str, Row, dict[str, Any]]:

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from shared.domain.visit import Person, Visit
 from shared.storage.names import Table
-from shared.storage.tables import Row, Tables
+from shared.storage.tables import Resealed, Row, Tables
 
 _VISIT = "visit"
 _PERSON = "person|"
@@ -80,6 +80,10 @@ class Visits:
     async def remove(self, key: str) -> int:
         """Remove all rows of one visit; how many."""
         return await self._tables.sweep(Table.VISITS, "PartitionKey eq @key", key=key)
+
+    async def reseal(self, most: int) -> Resealed:
+        """Seal the rows of visits and appointments again that an older key sealed."""
+        return await self._tables.reseal(Table.VISITS, most)
 
     @staticmethod
     def _visit_row(visit: Visit) -> Row:

@@ -55,6 +55,7 @@ async def expire(deps: Deps) -> None:
         "visits": _visits,
         "organisers": _organisers,
         "audit": _audit,
+        "secrets": _secrets,
     }
     counts = {table: await _swept(table, sweep, deps) for table, sweep in sweeps.items()}
     outcome("expired", **counts)
@@ -96,6 +97,10 @@ async def _audit(deps: Deps) -> int:
     before = deps.clock.now() - timedelta(days=deps.settings.audit_days)
     tenants = {_audited(one) for one in await deps.connections.ever()}
     return sum([await deps.audit.expire(tenant, before) for tenant in tenants])
+
+
+async def _secrets(deps: Deps) -> int:
+    return await deps.connections.sweep_secrets()
 
 
 def _audited(connection: Connection) -> str:

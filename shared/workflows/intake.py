@@ -70,8 +70,9 @@ async def accept(posted: Posted, deps: Deps) -> Intake:
 
 
 def _read(posted: Posted, connection: Connection, arrived: datetime) -> Intake:
+    fields = connection.own.field_map(connection.environment)
     try:
-        return receive(posted.body, posted.content_type, connection.own.field_map, arrived, _control_id)
+        return receive(posted.body, posted.content_type, fields, arrived, _control_id)
     except UnsupportedMedia:
         raise Refused(Code.CONTENT_TYPE) from None
 

@@ -38,7 +38,7 @@ class Invitation:
     """What a link leads to, as it stands now.
 
     start, opens   UTC; shown in `zone`
-    language       the patient's, as the hospital's messages say
+    language       the patient's, as the hospital's messages say; None: they did not
     """
 
     state: Literal["early", "open", "over", "cancelled"]
@@ -47,7 +47,7 @@ class Invitation:
     opens: datetime
     now: datetime
     zone: str
-    language: str
+    language: str | None
 
 
 async def look(token: str, deps: Deps) -> Invitation:
@@ -65,7 +65,7 @@ async def look(token: str, deps: Deps) -> Invitation:
         opens=launch.opens(facts.start, setup),
         now=now,
         zone=connection.own.time_zone,
-        language=facts.language or "en",
+        language=facts.language,
     )
 
 
@@ -81,7 +81,7 @@ async def ticket(token: str, deps: Deps) -> Ticket:
         place=Place(csn=appointment.csn),
         role="patient",
         user=f"link|{token}",
-        language=appointment.facts.language or "en",
+        language=appointment.facts.language,
     )
 
 

@@ -130,7 +130,7 @@ class CountedDeps(Deps):
     def queues(self) -> Queues:
         text = self.settings.storage.connection_string
         service = QueueServiceClient.from_connection_string(text, transport=self._transport(self.tally.queue))
-        return Queues(service, self._ring)
+        return Queues(service, self._queue_ring)
 
     @cached_property
     def outbound(self) -> Outbound:

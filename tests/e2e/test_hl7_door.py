@@ -20,6 +20,7 @@ from sandbox.demo.engine import Reply
 from sandbox.demo.scene import Scene, eventually
 from sandbox.demo.siu import Booking
 from sandbox.demo.steps.scheduling import QUEUE, drained
+from sandbox.demo.steps.set_up import own_side
 from tests.e2e.conftest import add, approve, free_base
 
 _numbers = itertools.count(1)
@@ -102,6 +103,17 @@ async def test_a_batch_gets_one_answer_for_each_message(connection: Scene):
     assert (reply.status, codes(reply)) == (200, ["AA", "AR", "AE", "AA"])
     rows = await eventually(lambda: appointments(connection), lambda rows: len(rows) >= 2)
     assert len(rows) == 2
+
+
+@pytest.mark.feature("F6.6")
+async def test_a_message_that_trains_is_taken_until_the_hospital_says_otherwise(connection: Scene):
+    training = booked(connection).replace(b"|P|2.3|", b"|T|2.3|")
+    assert codes(await post(connection, training)) == ["AA"]
+    saved = await change(connection, "adam", "PUT", "/own", own_side() | {"hl7": {"processing_ids": ["P"]}})
+    assert saved.status == 200, saved.body
+    reply = await post(connection, training)
+    assert (reply.status, codes(reply)) == (200, ["AR"])
+    assert "MSH^1^11" in reply.body
 
 
 @pytest.mark.parametrize(

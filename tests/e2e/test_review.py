@@ -241,6 +241,7 @@ async def test_a_removed_connection_serves_nobody_and_its_base_url_is_free_at_on
     assert (await engine.post(connection.plan, f"/hl7v2/{id_}", b"MSH|^~\\&|")).status == 404
     kept = [row["RowKey"] for row in await rows(connection, "RowKey ne ''", "Connections") if id_ in row["RowKey"]]
     assert {key.partition("|")[0] for key in kept} == {"gone", "hist"}
+    assert await rows(connection, f"PartitionKey eq '{id_}'", "Secrets") == []
     history = (await call(connection, "adam", "GET", "/config/history")).body["items"]
     assert (history[0]["did"], history[0]["connection"], history[0]["who"]) == ("removed", id_, ADAM)
     again = await add(connection)

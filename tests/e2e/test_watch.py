@@ -2,15 +2,14 @@
 
 import base64
 import itertools
-import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox import world
+from sandbox.app_settings import environment
 from sandbox.demo import siu
 from sandbox.demo.api import Answer, call, change
 from sandbox.demo.scene import Scene, eventually
@@ -49,9 +48,7 @@ async def parked(scene: Scene, user: str = "olivia", query: str = "") -> Answer:
 
 def wire(scene: Scene, order: TextOrder) -> str:
     """A message as the app itself would put it into a queue."""
-    secrets = json.loads((Path(scene.plan.folder) / "secrets.json").read_text())
-    least = {"APP_ROLE": "hl7", "ConnectorStorage": "-", "DATA_KEYS": secrets["data"], "STAMP_SECRET": secrets["stamp"]}
-    queues = Queues(scene.queues, KeyRing(read(least).data_keys))
+    queues = Queues(scene.queues, KeyRing(read(environment(scene.plan, "main")).queue_keys))
     return base64.b64encode(queues.encode(order).encode()).decode()
 
 
@@ -152,8 +149,8 @@ async def test_what_is_not_parked_cannot_be_driven(scene: Scene, path: str) -> N
     assert (await parked(scene, query="?kind=no-queue")).status == 404
 
 
-async def test_both_timers_run_on_the_host(scene: Scene) -> None:
-    for timer in ("watch", "expire"):
+async def test_the_timers_run_on_the_host(scene: Scene) -> None:
+    for timer in ("watch", "expire", "reseal"):
         await scene.run_timer(timer)
     said = scene.stack.log("app").read_text()
     assert "expired lookups=" in said

@@ -56,14 +56,15 @@ MAY = {
 #: In which vault the secrets of each app are.
 SECRETS = {
     "main": {
-        "DATA_KEYS": "both",
-        "STAMP_SECRET": "both",
+        "QUEUE_KEYS": "both",
+        "DATA_KEYS": "main",
+        "STAMP_SECRET": "main",
         "CONNECTOR_CERTIFICATE": "main",
         "EPIC_KEYS_TEST": "main",
         "EPIC_KEYS_PRODUCTION": "main",
         "NOTIFICATION_KEYS": "main",
     },
-    "hl7": {"DATA_KEYS": "both", "STAMP_SECRET": "both"},
+    "hl7": {"QUEUE_KEYS": "both"},
 }
 #: Those that an operator asks for.
 OPTIONAL_SECRETS = {"ACS_ACCESS_KEY": "main", "EVENT_GRID_SECRET": "main"}
@@ -106,8 +107,8 @@ def setting_names(stamp: Stamp) -> list[str]:
 def _start(role: str, given: dict[str, str]) -> list[str]:
     """What shared/settings.py has against them, with made-up secrets in place of references."""
     key = base64.b64encode(b"k" * 32).decode()
-    made_up = {"DATA_KEYS": f"k1:{key}", "STAMP_SECRET": key, "EPIC_KEYS_TEST": "[]", "EPIC_KEYS_PRODUCTION": "[]",
-               "NOTIFICATION_KEYS": "[]"}  # fmt: skip
+    made_up = {"QUEUE_KEYS": f"k1:{key}", "DATA_KEYS": f"k1:{key}", "STAMP_SECRET": key, "EPIC_KEYS_TEST": "[]",
+               "EPIC_KEYS_PRODUCTION": "[]", "NOTIFICATION_KEYS": "[]"}  # fmt: skip
     env = {name: made_up.get(name, "x") if _REFERENCE.fullmatch(value) else value for name, value in given.items()}
     try:
         read = settings.read(env)

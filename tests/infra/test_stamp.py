@@ -108,9 +108,20 @@ def test_only_pages_of_the_portal_may_call_the_main_app_and_none_the_hl7_door(fi
 
 
 def test_a_further_setting_cannot_change_what_the_stamp_sets(files: dict[str, str]):
-    given = rules.app_settings(made(files, furtherHl7Settings={"APP_ROLE": "main", "DATA_KEYS": "in clear"}))["hl7"]
+    given = rules.app_settings(made(files, furtherHl7Settings={"APP_ROLE": "main", "QUEUE_KEYS": "in clear"}))["hl7"]
     assert given["APP_ROLE"] == "hl7"
-    assert given["DATA_KEYS"].startswith("@Microsoft.KeyVault(")
+    assert given["QUEUE_KEYS"].startswith("@Microsoft.KeyVault(")
+
+
+def test_the_hl7_app_has_no_key_of_what_rests_and_cannot_fetch_one(files: dict[str, str]):
+    stamp = made(files)
+    assert not {"DATA_KEYS", "STAMP_SECRET"} & rules.app_settings(stamp)["hl7"].keys()
+    assert {where for who, _, where in rules.MAY if who == "hl7" and where.startswith(("vaults", "tables"))} == {
+        "vaults both",
+        "tables data/default/Connections",
+    }
+    assert {name for name, vault in rules.SECRETS["main"].items() if vault == "both"} == {"QUEUE_KEYS"}
+    assert (rules.roles(stamp), rules.secrets(stamp)) == ([], [])
 
 
 def test_optional_secrets_are_set_only_when_asked_for(files: dict[str, str]):

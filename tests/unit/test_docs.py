@@ -60,6 +60,7 @@ _KEY = base64.b64encode(b"k" * 32).decode()
 COMPLETE = {name: "x" for name, cells in OURS.items() if cells[1] == "required"} | {
     "APP_ROLE": "main",
     "ConnectorStorage": "x",
+    "QUEUE_KEYS": f"q1:{_KEY}",
     "DATA_KEYS": f"k1:{_KEY}",
     "STAMP_SECRET": _KEY,
 }
@@ -173,7 +174,7 @@ def test_the_sample_starts_once_its_gaps_are_filled():
 
 
 def test_the_sample_does_not_start_with_its_gaps():
-    with pytest.raises(settings.SettingsWrong, match=r"DATA_KEYS.*STAMP_SECRET.*EPIC_KEYS_TEST"):
+    with pytest.raises(settings.SettingsWrong, match=r"QUEUE_KEYS.*DATA_KEYS.*STAMP_SECRET.*EPIC_KEYS_TEST"):
         settings.read(SAMPLE)
 
 

@@ -421,6 +421,7 @@ FUNCTIONS: dict[str, dict[str, str]] = {
         # watch
         "watch": "timer 0 */15 * * * *",
         "expire": "timer 0 10 3 * * *",
+        "reseal": "timer 0 40 * * * *",
         "list_parked": "GET /config/parked",
         "drive_again": "POST /config/parked/{kind}/{id}",
         # writeback

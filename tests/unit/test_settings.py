@@ -14,11 +14,12 @@ KEY = base64.b64encode(b"k" * 32).decode()
 HL7 = {
     "APP_ROLE": "hl7",
     "ConnectorStorage": "UseDevelopmentStorage=true",
-    "DATA_KEYS": f"k1:{KEY}",
-    "STAMP_SECRET": KEY,
+    "QUEUE_KEYS": f"q1:{KEY}",
 }
 MAIN = HL7 | {
     "APP_ROLE": "main",
+    "DATA_KEYS": f"k1:{KEY}",
+    "STAMP_SECRET": KEY,
     "PUBLIC_URL": "https://connector.example/",
     "OPERATOR_TENANT_ID": "0f0f0f0f-0000-4000-8000-000000000001",
     "API_CLIENT_ID": "api",
@@ -37,9 +38,14 @@ def faults(env: Mapping[str, str]) -> str:
     return str(wrong.value)
 
 
-def test_the_hl7_app_needs_four_settings():
+def test_the_hl7_app_needs_three_settings():
     settings = read(HL7)
     assert (settings.role, settings.hl7_max_bytes, settings.certificate_from_front_end) == ("hl7", 1_000_000, False)
+
+
+def test_the_hl7_app_takes_no_key_of_what_rests_even_when_it_is_given_one():
+    settings = read(MAIN | {"APP_ROLE": "hl7"})
+    assert (settings.data_keys, settings.stamp_secret, list(settings.queue_keys)) == ({}, b"", ["q1"])
 
 
 def test_the_main_app_calls_port_443_of_the_internet_unless_told_otherwise():
@@ -61,7 +67,7 @@ def test_a_missing_setting_is_named(role: str, name: str):
 
 def test_everything_wrong_is_named_at_once():
     said = faults({"CLOCK_OFFSET_FILE": "x", "WEBSITE_INSTANCE_ID": "1", "HL7_MAX_BYTES": "many"})
-    for name in ("APP_ROLE", "DATA_KEYS", "STAMP_SECRET", "ConnectorStorage", "CLOCK_OFFSET_FILE", "HL7_MAX_BYTES"):
+    for name in ("APP_ROLE", "QUEUE_KEYS", "ConnectorStorage", "CLOCK_OFFSET_FILE", "HL7_MAX_BYTES"):
         assert name in said
 
 
@@ -84,6 +90,8 @@ SECRET = base64.b64encode(b"hidden" * 6).decode()
         ("DATA_KEYS", f"k.1:{KEY}"),
         ("DATA_KEYS", f"k1:{KEY},k1:{KEY}"),
         ("DATA_KEYS", ","),
+        ("QUEUE_KEYS", f"q1:{SECRET}"),
+        ("QUEUE_KEYS", KEY),
         ("STAMP_SECRET", SECRET),
         ("STAMP_SECRET", "hidden"),
         ("EPIC_KEYS_TEST", "hidden"),
@@ -105,7 +113,7 @@ def test_a_wrong_value_is_named_and_never_shown(name: str, value: str):
 
 def test_keys_are_a_ring_whose_first_seals():
     other = base64.b64encode(b"o" * 32).decode()
-    assert list(read(HL7 | {"DATA_KEYS": f"k2:{other},k1:{KEY}"}).data_keys.items()) == [
+    assert list(read(MAIN | {"DATA_KEYS": f"k2:{other},k1:{KEY}"}).data_keys.items()) == [
         ("k2", b"o" * 32),
         ("k1", b"k" * 32),
     ]

@@ -6,6 +6,7 @@ import logging
 import azure.functions as func
 import pytest
 
+from shared.domain.visit_page import words
 from shared.errors import CATALOGUE, Broken, Code, Later, Refused
 from shared.storage.tables import Conflict
 from shared.web import answer, answered, bearer, if_match, json_body, page, plain_text, problem, redirect, shown
@@ -68,6 +69,30 @@ async def test_an_error_of_a_page_becomes_a_short_page_with_the_code(error: Exce
     text = response.get_body().decode()
     assert code in text
     assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "language", "sentence"),
+    [
+        ("fr-CH, fr;q=0.9, en;q=0.8", "fr", "Ce lien n&#x27;est pas valable"),
+        ("it", "it", "Questo link non è valido"),
+        ("es-MX", "es", "Este enlace no es válido"),
+        ("en-GB", "en", "This link is not valid"),
+        ("de", "en", "This link is not valid"),
+        ("", "en", "This link is not valid"),
+    ],
+)
+async def test_a_page_that_refuses_speaks_the_browsers_language(asked: str, language: str, sentence: str):
+    @shown
+    async def route(req: func.HttpRequest) -> func.HttpResponse:
+        raise Refused(Code.LINK_UNKNOWN)
+
+    response = await route(request(Accept_Language=asked))
+    text = response.get_body().decode()
+    assert f'<html lang="{language}">' in text
+    assert sentence in text
+    assert words(language).failed.replace("'", "&#x27;") in text
+    assert "link-unknown" in text
 
 
 async def test_the_unexpected_is_logged_by_type_and_place(caplog):

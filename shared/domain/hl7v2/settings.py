@@ -12,6 +12,9 @@ from shared.domain.hl7v2.event import Action
 #: The events one could act on (epic.md 4.1).
 Trigger = Literal["S12", "S13", "S14", "S15", "S16", "S17", "S26"]
 
+#: What a message is for (table 0103): production, training, debugging.
+ProcessingId = Literal["P", "T", "D"]
+
 
 class MediaType(StrEnum):
     """HL7 over HTTP names three, in text, example and code; plain text is what curl users send (epic.md 4.5)."""
@@ -56,7 +59,7 @@ class FieldMap:
     triggers: frozenset[Trigger] = frozenset(get_args(Trigger))  # acted on
     content_types: frozenset[str] = frozenset(MediaType)
     provider_name: bool = False  # a text may name the provider; else the name is not even read
-    processing_ids: frozenset[str] = frozenset({"P", "T", "D"})  # MSH-11 taken; a missing one is taken too
+    processing_ids: frozenset[ProcessingId] = frozenset(get_args(ProcessingId))  # MSH-11 taken, and a missing one
 
     def __post_init__(self) -> None:
         ZoneInfo(self.zone)

@@ -128,6 +128,25 @@ async def test_the_page_speaks_the_patients_language(texting: Scene, language: s
     assert f'<html lang="{language}">' in page.text
 
 
+@pytest.mark.parametrize(("patients", "language"), [("es", "es"), ("ar", "fr")])
+async def test_the_browsers_language_counts_where_the_page_cannot_speak_the_patients(
+    texting: Scene, patients: str, language: str
+):
+    async with browsers(texting, 1) as (phone,):
+        address = await link(texting, csn(), soon(texting), language=patients)
+        page = await phone.go(address, headers={"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"})
+    assert LANGUAGES[language] in page.text
+    assert f'<html lang="{language}">' in page.text
+
+
+async def test_a_link_that_is_none_is_refused_in_the_browsers_language(scene: Scene):
+    async with browsers(scene, 1) as (phone,):
+        page = await phone.go(f"{scene.plan.urls['app']}/j?t=none", headers={"Accept-Language": "it-IT"})
+    assert (page.status, code(page)) == (404, "link-unknown")
+    assert '<html lang="it">' in page.text
+    assert "Questo link non è valido" in page.text
+
+
 @pytest.mark.feature("F8.12")
 async def test_too_early_the_page_says_from_when_and_looks_again_by_itself(texting: Scene):
     start = soon(texting, 120)

@@ -115,7 +115,7 @@ def test_a_row_of_the_release_before_loads_and_does_what_it_did():
     loaded = Connection.model_validate_json(json.dumps(row))
     assert loaded.approved.fhir == FhirSetup()
     assert loaded.own.launch.model_copy(update={"launch_type": "6"}) == LaunchSetup()
-    assert loaded.own.field_map == FieldMap("America/Chicago")
+    assert loaded.own.field_map(loaded.environment) == FieldMap("America/Chicago")
     assert loaded.tenant == UUID(row["tenant"])  # type: ignore[arg-type]  # a text
 
 

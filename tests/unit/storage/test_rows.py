@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,7 +19,7 @@ from shared.storage.lookups import Kind, Lookups
 from shared.storage.names import Table
 from shared.storage.onboarding import Onboarding
 from shared.storage.parked import Parked
-from shared.storage.tables import Conflict
+from shared.storage.tables import Conflict, Row, Tables
 from tests.conftest import StandingClock, Store
 from tests.unit.domain.connections import LAMNA, epic_side, own_side
 
@@ -216,8 +217,7 @@ async def test_a_removed_connection_leaves_its_history_and_no_secret(connections
     with pytest.raises(Refused) as refused:
         await connections.find(connection.id)
     assert refused.value.code == Code.CONNECTION_UNKNOWN
-    keys = {row["RowKey"] async for row in store.raw_table(Table.CONNECTIONS).list_entities()}
-    assert [key for key in keys if key.startswith("secret|")] == [f"secret|{neighbour.id}|provider|x"]
+    assert await secrets(store) == {(neighbour.id, "provider|x")}
     found = await connections.histories(LAMNA.tenant)
     assert [row["did"] for row in found[connection.id]] == ["drafted", "secret set", "removed"]
     assert await connections.every() == [neighbour]
@@ -233,6 +233,121 @@ async def test_who_removes_what_somebody_changed_meanwhile_removes_nothing(conne
     assert refused.value.code == Code.CHANGED_MEANWHILE
     assert (await connections.find(connection.id))[0] == changed
     assert await connections.secret(connection, "provider|x") == "plover"
+
+
+async def secrets(store: Store) -> set[tuple[str, str]]:
+    """Whose secrets rest, and under which names."""
+    return {(row["PartitionKey"], row["RowKey"]) async for row in store.raw_table(Table.SECRETS).list_entities()}
+
+
+async def test_no_secret_lies_in_the_table_that_the_hl7_door_reads(connections: Connections, store: Store):
+    connection, _ = await with_secret(connections, drafted())
+    rows = [dict(row) async for row in store.raw_table(Table.CONNECTIONS).list_entities()]
+    assert {row["RowKey"].partition("|")[0] for row in rows} == {"conn", "hist"}
+    assert [name for row in rows for name in row if name.endswith("_sealed")] == []
+    assert await secrets(store) == {(connection.id, "provider|x")}
+
+
+class Killed(BaseException):
+    """The process dies: nothing after this is done."""
+
+
+class DyingAt(Tables):
+    """Tables of a process that dies when it comes to a step: the first word to the table of secrets of that kind."""
+
+    step = ""
+
+    def _dies(self, step: str, table: Table) -> None:
+        if (step, table) == (self.step, Table.SECRETS):
+            raise Killed
+
+    async def save(self, table: Table, row: Row) -> None:
+        self._dies("save", table)
+        await super().save(table, row)
+
+    async def sweep(self, table: Table, condition: str, **values: Any) -> int:
+        self._dies("sweep", table)
+        return await super().sweep(table, condition, **values)
+
+
+def dying(store: Store, step: str) -> Connections:
+    tables = DyingAt(store.table_service, store.ring)
+    tables.step = step
+    return Connections(tables)
+
+
+async def test_who_dies_before_the_new_secret_is_written_leaves_the_old_one(connections: Connections, store: Store):
+    connection, etag = await with_secret(connections, drafted())
+    changed = connection.model_copy(update={"change": connection.change + 1})
+    given = {"who": "adam", "did": "secret set", "at": NOW, "secret": ("provider|x", "lapwing")}
+    with pytest.raises(Killed):
+        await dying(store, "save").save(changed, etag, **given)
+    assert await connections.secret(connection, "provider|x") == "plover"
+    found, etag = await connections.find(connection.id)
+    again = found.model_copy(update={"change": found.change + 1})
+    await connections.save(again, etag, **given)
+    assert await connections.secret(connection, "provider|x") == "lapwing"
+
+
+async def test_a_secret_whose_remover_died_leads_nowhere_and_goes_with_the_next_sweep(
+    connections: Connections, store: Store
+):
+    connection, etag = await with_secret(connections, drafted())
+    neighbour, _ = await with_secret(connections, drafted())
+    with pytest.raises(Killed):
+        await dying(store, "sweep").remove(configuration.ended(connection), etag, who="adam", at=NOW)
+    with pytest.raises(Refused):
+        await connections.find(connection.id)
+    assert {whose for whose, _ in await secrets(store)} == {connection.id, neighbour.id}
+    assert await connections.sweep_secrets() == 1
+    assert await secrets(store) == {(neighbour.id, "provider|x")}
+    assert await connections.sweep_secrets() == 0
+
+
+class Overtaken(Tables):
+    """Tables of a process that somebody overtakes before it writes a secret."""
+
+    async def meanwhile(self) -> None:
+        """What the other one does."""
+
+    async def save(self, table: Table, row: Row) -> None:
+        if table == Table.SECRETS:
+            await self.meanwhile()
+        await super().save(table, row)
+
+
+async def test_a_connection_removed_while_its_secret_is_on_the_way_keeps_none(connections: Connections, store: Store):
+    connection, etag = await kept(connections, drafted())
+    changed = connection.model_copy(update={"change": connection.change + 1})
+
+    async def remove() -> None:
+        _, newest = await connections.find(connection.id)
+        await connections.remove(configuration.ended(changed), newest, who="ana", at=NOW)
+
+    slow = Overtaken(store.table_service, store.ring)
+    slow.meanwhile = remove
+    given = {"who": "adam", "did": "secret set", "at": NOW, "secret": ("provider|x", "plover")}
+    with pytest.raises(Refused) as refused:
+        await Connections(slow).save(changed, etag, **given)
+    assert refused.value.code == Code.CHANGED_MEANWHILE
+    assert await secrets(store) == set()
+
+
+async def test_a_secret_that_comes_late_does_not_replace_one_of_a_later_change(connections: Connections, store: Store):
+    connection, etag = await kept(connections, drafted())
+    changes = [connection.model_copy(update={"change": connection.change + number}) for number in (1, 2)]
+    given = {"who": "adam", "did": "secret set", "at": NOW}
+
+    async def later() -> None:
+        slow.meanwhile = nothing  # once only
+        _, newest = await connections.find(connection.id)
+        await connections.save(changes[1], newest, **given, secret=("provider|x", "lapwing"))
+
+    slow = Overtaken(store.table_service, store.ring)
+    nothing = slow.meanwhile
+    slow.meanwhile = later
+    await Connections(slow).save(changes[0], etag, **given, secret=("provider|x", "plover"))
+    assert await connections.secret(connection, "provider|x") == "lapwing"
 
 
 async def test_a_milestone_is_noted_once_and_by_connection(connections: Connections, store: Store):

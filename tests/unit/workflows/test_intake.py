@@ -21,7 +21,7 @@ from sandbox import plan
 from sandbox.demo.siu import Booking, message
 from shared.clock import Clock
 from shared.domain import certificates, configuration
-from shared.domain.connection import Connection
+from shared.domain.connection import Connection, Environment, Hl7Setup
 from shared.errors import Code, Later, Refused
 from shared.messages import SchedulingMessage
 from shared.storage.connections import Connections
@@ -73,8 +73,15 @@ async def deps(store: Store) -> Deps:
 @pytest.fixture
 async def serving(deps: Deps) -> Connection:
     """An approved connection with a pinned engine."""
-    own = own_side(certificates=(certificates.uploaded(CER, NOW),))
-    made = configuration.approved(configuration.validated(configuration.drafted(LAMNA, "test", epic_side(), own)))
+    return await approved(deps, "test")
+
+
+async def approved(deps: Deps, environment: Environment, **hl7: Any) -> Connection:
+    """A serving connection of an environment, and how it reads its feed."""
+    own = own_side(certificates=(certificates.uploaded(CER, NOW),), hl7=Hl7Setup(**hl7))
+    entitled = LAMNA.model_copy(update={"production": True})
+    drafted = configuration.drafted(entitled, environment, epic_side(), own)
+    made = configuration.approved(configuration.validated(drafted))
     await deps.connections.save(made, None, who="ana", did="approved", at=NOW)
     return made
 
@@ -134,6 +141,29 @@ async def test_only_the_fields_of_the_event_go_on(deps: Deps, serving: Connectio
     for kept_out in ("QUILLFEATHER", "E4471203", "19720324", "MADISON"):
         assert kept_out not in said
         assert kept_out.encode() in booked("1001")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said", "taken"),
+    [
+        ("production", (), {"P", ""}),
+        ("production", ("P", "T"), {"P", "T", ""}),
+        ("test", (), {"P", "T", "D", ""}),
+        ("test", ("D",), {"D", ""}),
+    ],
+)
+async def test_what_trains_or_debugs_acts_only_where_it_may(
+    deps: Deps, store: Store, environment: Environment, said: tuple[str, ...], taken: set[str]
+):
+    connection = await approved(deps, environment, processing_ids=said)
+    answers = {}
+    for number, id_ in enumerate(("P", "T", "D", "", "X")):
+        body = booked(f"100{number}").replace(b"|P|2.3|", f"|{id_}|2.3|".encode())
+        answers[id_] = (await intake.accept(posted(connection, body), deps)).answer
+    assert {id_ for id_, answer in answers.items() if b"MSA|AA" in answer} == taken
+    refused = [answer for id_, answer in answers.items() if id_ not in taken]
+    assert [answer for answer in refused if b"MSA|AR" not in answer or b"MSH^1^11" not in answer] == []
+    assert len(await waiting(store)) == len(taken)
 
 
 async def test_what_nobody_acts_on_is_answered_and_not_kept(deps: Deps, serving: Connection, store: Store):

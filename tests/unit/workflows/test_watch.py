@@ -521,6 +521,17 @@ async def test_use_of_organisers_leaves_after_a_year_and_opt_outs_never(world: W
     assert len(await world.rows(Table.OPT_OUTS)) == 1
 
 
+async def test_a_secret_whose_connection_is_gone_leaves(world: Watched):
+    current, etag = await world.connections.find(CONNECTION)
+    for whose in (current.id, f"{current.id}b"):
+        row = {"PartitionKey": whose, "RowKey": "provider|x", "change": 1, "secret_sealed": "plover"}
+        await world.store.tables.put(Table.SECRETS, row)
+    await expiry.expire(world)
+    assert [row["PartitionKey"] for row in await world.rows(Table.SECRETS)] == [current.id]
+    await world.connections.remove(configuration.ended(current), etag, who="adam", at=NOW)
+    assert await world.rows(Table.SECRETS) == []
+
+
 async def test_a_table_that_cannot_be_swept_does_not_stop_the_others(world: Watched, alarms: Any):
     world.lookups = None  # type: ignore[assignment]  # what is broken
     await world.audit.note([Fact(CONNECTION, "v", "closed", NOW - 2192 * DAY)])

@@ -116,7 +116,7 @@ class World:
         self.app_tokens: Any = None
         storage = settings.Storage("", "", "", None)
         self.settings = settings.Settings(
-            "main", storage, {}, b"", public_url="https://visits.example", operator_tenant="operator"
+            "main", storage, {}, public_url="https://visits.example", operator_tenant="operator"
         )
 
     def set(self, **changes: Any) -> None:
