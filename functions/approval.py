@@ -11,8 +11,9 @@ from shared.api import APPROVERS, Call, operation
 from shared.bootstrap import deps
 from shared.domain.configuration import Shown, shown
 from shared.domain.model import Model
+from shared.domain.visit_page import words
 from shared.errors import Code, Refused
-from shared.web import page
+from shared.web import language, page
 from shared.web import shown as people_see
 from shared.workflows import approval
 
@@ -87,9 +88,11 @@ async def send_back(call: Call, body: Reason) -> Shown:
 @people_see
 async def epic_answered(req: func.HttpRequest) -> func.HttpResponse:
     """Epic sends the approver's browser back. Nothing is approved here."""
-    if "code" not in req.params or "state" not in req.params:
+    state, code = req.params.get("state", ""), req.params.get("code")
+    if not code:
+        await approval.turned_away(state, deps())
         raise Refused(Code.SIGN_IN_REFUSED)
-    return confirmed(await approval.arrive(req.params["state"], req.params["code"], deps()))
+    return confirmed(await approval.arrive(state, code, deps()), language(req))
 
 
 @operation(bp, "POST", "config/connections/{connection}/approvals/{attempt}", roles=APPROVERS)
@@ -98,12 +101,13 @@ async def approve(call: Call, body: Confirmation) -> Shown:
     return shown(await approval.finish(call.connection, call.etag, call.path["attempt"], body.code, call.who, deps()))
 
 
-def confirmed(epic: approval.Confirmed) -> func.HttpResponse:
+def confirmed(epic: approval.Confirmed, spoken: str) -> func.HttpResponse:
     """What the approver sees after Epic's sign-in; also a warning for somebody who was only sent here."""
-    return page(
-        "Epic has confirmed your sign-in",
-        f"<p>You are signed in to Epic as <b>{html.escape(epic.user)}</b>, for {html.escape(epic.organisation)}.</p>"
-        f"<p>To let the video visit connector use <b>{html.escape(epic.fhir_base_url)}</b>, go back to the connector's "
-        f'page, enter this code and press Approve:</p><h2 id="code">{html.escape(epic.code)}</h2>'
-        "<p>If you did not begin this yourself, close this page and give the code to nobody.</p>",
+    say = words(spoken)
+    facts = {"user": epic.user, "organisation": epic.organisation, "address": epic.fhir_base_url}
+    bold = {name: f"<b>{html.escape(value)}</b>" for name, value in facts.items()}
+    body = (
+        f"<p>{say.signed_in.format(**bold)}</p><p>{say.enter.format(**bold)}</p>"
+        f'<h2 id="code">{html.escape(epic.code)}</h2><p>{say.nobody}</p>'
     )
+    return page(say.confirmed, body, language=spoken)

@@ -20,6 +20,7 @@ class Words:
 
     launch, outside, to_epic   title and buttons of the pages before Epic, where nobody knows yet whose visit it is
     failed                     title of a page that says what was refused
+    confirmed, signed_in, enter, nobody   to the approver, after Epic's sign-in: {user}, {organisation}, {address}
     """
 
     launch: str
@@ -36,6 +37,10 @@ class Words:
     preparing: str
     over: str
     cancelled: str
+    confirmed: str
+    signed_in: str
+    enter: str
+    nobody: str
 
 
 _WORDS = {
@@ -54,6 +59,11 @@ _WORDS = {
         preparing="The room is being prepared. This page goes on by itself in a moment.",
         over="This visit is over. If you still need care, please call the clinic.",
         cancelled="This visit was cancelled. If you have questions, please call the clinic.",
+        confirmed="Epic has confirmed your sign-in",
+        signed_in="You are signed in to Epic as {user}, for {organisation}.",
+        enter="To let the video visit connector use {address}, go back to the connector's page, enter this code "
+        "and press Approve:",
+        nobody="If you did not begin this yourself, close this page and give the code to nobody.",
     ),
     "es": Words(
         launch="Visita por video",
@@ -70,6 +80,11 @@ _WORDS = {
         preparing="Estamos preparando la sala. Esta página continuará sola en un momento.",
         over="Esta visita ha terminado. Si todavía necesita atención, llame a la clínica.",
         cancelled="Esta visita fue cancelada. Si tiene preguntas, llame a la clínica.",
+        confirmed="Epic ha confirmado su inicio de sesión",
+        signed_in="Ha iniciado sesión en Epic como {user}, para {organisation}.",
+        enter="Para que el conector de visitas por video use {address}, vuelva a la página del conector, "
+        "escriba este código y pulse Aprobar:",
+        nobody="Si no lo empezó usted, cierre esta página y no dé el código a nadie.",
     ),
     "fr": Words(
         launch="Visite vidéo",
@@ -86,6 +101,11 @@ _WORDS = {
         preparing="La salle est en préparation. Cette page continuera d'elle-même dans un instant.",
         over="Cette visite est terminée. Si vous avez encore besoin de soins, appelez la clinique.",
         cancelled="Cette visite a été annulée. Pour toute question, appelez la clinique.",
+        confirmed="Epic a confirmé votre connexion",
+        signed_in="Vous êtes connecté à Epic en tant que {user}, pour {organisation}.",
+        enter="Pour que le connecteur de visites vidéo utilise {address}, revenez à la page du connecteur, "
+        "saisissez ce code et appuyez sur Approuver :",
+        nobody="Si vous n'êtes pas à l'origine de cette demande, fermez cette page et ne donnez le code à personne.",
     ),
     "it": Words(
         launch="Visita video",
@@ -102,6 +122,11 @@ _WORDS = {
         preparing="Stiamo preparando la stanza. Questa pagina proseguirà da sola tra un momento.",
         over="Questa visita è terminata. Se ha ancora bisogno di cure, chiami la clinica.",
         cancelled="Questa visita è stata annullata. Per domande, chiami la clinica.",
+        confirmed="Epic ha confermato il suo accesso",
+        signed_in="Ha effettuato l'accesso a Epic come {user}, per {organisation}.",
+        enter="Perché il connettore delle visite video usi {address}, torni alla pagina del connettore, "
+        "inserisca questo codice e prema Approva:",
+        nobody="Se non è stato lei a cominciare, chiuda questa pagina e non dia il codice a nessuno.",
     ),
 }
 

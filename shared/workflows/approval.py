@@ -137,6 +137,12 @@ async def arrive(state: str, code: str, deps: Deps) -> Confirmed:
         raise
 
 
+async def turned_away(state: str, deps: Deps) -> None:
+    """Epic has not signed the person in: their page need not wait any more."""
+    row = await _attempt_of(state, deps)
+    await deps.lookups.save(row | {"state": "failed"})
+
+
 async def _redeemed(row: Row, state: str, code: str, deps: Deps) -> Confirmed:
     connection, _ = await deps.connections.find(row["target"])
     if connection.pending is None or connection.change != row["change"]:

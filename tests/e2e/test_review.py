@@ -102,6 +102,20 @@ async def test_an_attempt_shows_who_signed_in_at_epic_and_for_which_organisation
     assert read_at_epic == []
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("es", "vuelva a la página"), ("fr", "revenez à la page"), ("de", "go back")]
+)
+async def test_the_page_with_the_code_speaks_the_browsers_language(draft: Scene, language: str, words: str):
+    await waits(draft)
+    attempt = await begin(draft)
+    url = await sign_in_to_epic(draft, attempt.body["authorize_url"])
+    async with draft.http.get(url, headers={"Accept-Language": language}) as answer:
+        text = await answer.text()
+    assert (answer.status, words in text, f'<html lang="{language if language != "de" else "en"}">' in text) == (
+        200, True, True,
+    )  # fmt: skip
+
+
 async def test_an_attempt_whose_sign_in_came_to_nothing_says_so(draft: Scene):
     """Epic's code is spent: the approver's page need not wait for anything any more."""
     await waits(draft)

@@ -1,12 +1,17 @@
 """What the record check says of the entries of the troubleshooting catalogue that are about records."""
 
+import json
+import re
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from sandbox.demo.api import call
+from portal.release import HERE as PORTAL
+from sandbox.demo.api import call, change
 from sandbox.demo.scene import Scene
 from shared.domain.records.differences import TABLE, What
+from tests.e2e.conftest import begin
 from tests.e2e.troubleshooting import shown
 
 #: Entry, what was mistyped, in which record and row, what stands there, what is typed instead, the difference.
@@ -53,6 +58,48 @@ async def test_the_record_check_explains_a_mistyped_record(
     assert found[difference]["see"] == entry
     shown(entry, what, "record check", f"{TABLE[difference].why} {TABLE[difference].do}")
     assert found[difference]["why"] == TABLE[difference].why
+
+
+# --- what people see of the entries that no check can try
+
+
+async def _page(scene: Scene, url: str) -> str:
+    """What a page says that refuses: its sentence, and the code that one reads out on the telephone."""
+    async with scene.http.get(url, headers={"Accept-Language": "en"}, allow_redirects=False) as answer:
+        text = await answer.text()
+    assert answer.status >= 400, text
+    sentence, code = re.findall(r"<p>(?:<small>)?([^<]+)", text)
+    return f"{sentence} ({code})"
+
+
+@pytest.mark.feature("F14.3")
+async def test_an_approver_whom_epic_refuses_reads_so_and_so_does_their_page(draft: Scene):
+    await change(draft, "adam", "POST", "/validation")
+    attempt = await begin(draft)
+    asked = parse_qs(urlsplit(attempt.body["authorize_url"]).query)
+    query = urlencode({"error": "access_denied", "state": asked["state"][0]})
+    words = await _page(draft, f"{draft.plan.urls['app']}/config/epic-callback?{query}")
+    shown("F14.3", "Epic refuses the approver's sign-in", "the page after Epic's sign-in", words)
+    path = f"/config/connections/{draft.facts['connection']}/approvals/{attempt.body['attempt']}"
+    assert (await call(draft, "ana", "GET", path)).body["state"] == "failed"
+
+
+@pytest.mark.feature("F14.14")
+async def test_an_account_without_a_role_reads_which_it_needs(draft: Scene):
+    refused = await call(draft, "paula", "GET", "/config/connections")
+    assert refused.status == 403
+    page = json.loads((PORTAL / "texts" / "en.json").read_text())[f"problem.{refused.body['code']}"]
+    shown("F14.14", "The account has no role", "the configuration page", page)
+
+
+@pytest.mark.feature("F14.16")
+async def test_a_launch_that_fails_says_a_short_code_and_the_log_the_rest(connection: Scene):
+    url = f"{connection.plan.urls['app']}/launch/provider/{connection.facts['connection']}"
+    words = await _page(connection, f"{url}?iss=https://another.epic.example&launch=x")
+    shown("F14.16", "A launch comes from another Epic", "the launch's page", words)
+    assert "issuer-unknown" in words
+    log = (connection.plan.path("logs") / "app.log").read_text()
+    assert "begin_launch end=refused:issuer-unknown" in log
 
 
 def _held(shown_records: dict[str, Any], kind: str) -> dict[str, str]:
