@@ -75,6 +75,7 @@ async def acs(start_peer: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await outbound.close()
 
 
+@pytest.mark.feature("F5.2", "F5.4")
 async def test_a_number_is_searched_bought_and_given_back(acs: Resource):
     begun = await acs.client.search()
     assert (await acs.client.progress(begun.operation)).status == "running"
@@ -82,6 +83,7 @@ async def test_a_number_is_searched_bought_and_given_back(acs: Resource):
     assert (await acs.client.progress(begun.operation)).status == "succeeded"
     offer = await acs.client.result(begun.id)
     assert offer
+    assert offer.number.startswith("+18")  # toll-free, of the United States
     assert offer.until - clock.now(acs.peer.plan.path("clock")) > timedelta(minutes=14)
     assert (offer.cost.amount, offer.cost.currency, offer.cost.frequency) == (2.0, "USD", "monthly")
     assert await acs.client.owned(offer.number) is None

@@ -82,7 +82,7 @@ async def test_an_approver_may_look_but_not_administer(draft: Scene):
         refused(await change(draft, "ana", method, path, body), 403, "role-missing")
 
 
-@pytest.mark.feature("F1.12")
+@pytest.mark.feature("F1.11", "F1.12")
 async def test_an_administrator_cannot_approve(draft: Scene):
     await change(draft, "adam", "POST", "/validation")
     refused(await begin(draft, "adam"), 403, "role-missing")
@@ -102,6 +102,7 @@ async def test_an_organisation_must_be_enabled_and_entitled(draft: Scene):
     refused(await call(draft, "mallory", "POST", "/config/connections", fabrikam), 404, "organisation-unknown")
 
 
+@pytest.mark.feature("F2.5", "F13.1")
 async def test_an_entitlement_that_was_taken_back_approves_no_production(draft: Scene):
     entitled = ORGANISATION | {"production": True}
     assert (await call(draft, "olivia", "PUT", "/config/organisations", entitled)).status == 200

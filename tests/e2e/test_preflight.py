@@ -105,6 +105,29 @@ async def test_a_hospital_that_is_set_up_is_green_and_nothing_is_left_of_the_che
     assert (await hospital.seen("epic", "write-back"))[-1]["accepted"] is False
 
 
+@pytest.mark.feature("F1.6")
+async def test_what_preflight_found_in_order_is_ticked_on_the_checklist_and_never_unticked(hospital: Scene):
+    table = hospital.tables.get_table_client("Organisations")
+    async for row in table.list_entities():
+        if row["RowKey"].startswith("tick|"):
+            await table.delete_entity(row)
+
+    async def ticked() -> dict[str, str]:
+        lines = (await call(hospital, "adam", "GET", "/config/onboarding?organisation=lamna")).body["prerequisites"]
+        return {one["name"]: one["who"] for one in lines if one["done"] and one["source"] == "preflight"}
+
+    assert await ticked() == {}
+    await hospital.fault("epic", route="GET .*/api/FHIR", do="status", status=503)
+    await preflight(hospital)
+    assert await ticked() == {"licences": "preflight"}
+    await hospital.behave("epic")
+    await preflight(hospital)
+    assert await ticked() == {"licences": "preflight", "epic-version": "preflight"}
+    await hospital.fault("epic", route="GET .*/api/FHIR", do="status", status=503)
+    await preflight(hospital)
+    assert len(await ticked()) == 2
+
+
 async def traces(scene: Scene) -> dict[str, int]:
     """Rows that a visit would leave, and meetings at Graph."""
     counts = {

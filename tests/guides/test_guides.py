@@ -110,7 +110,7 @@ def bare(tmp_path: Path) -> Iterator[stack.Stack]:
         runner.run(made.stop())
 
 
-@pytest.mark.feature("F2.1")
+@pytest.mark.feature("F1.9", "F1.15", "F2.1", "F2.2")
 def test_a_newcomer_gets_from_nothing_to_a_launch_on_the_page(bare: stack.Stack, tmp_path: Path):
     program = chromium.found()
     if program is None:
