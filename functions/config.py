@@ -62,7 +62,7 @@ class Suspension(Model):
 
 
 class Changed(Model):
-    """One change of a connection: who did what, when, and which fields it touched, with their values."""
+    """Who did what, and when. connection: empty for what concerns the organisation; differences: fields with values."""
 
     connection: str
     change: int
@@ -119,7 +119,7 @@ async def show_history(call: Call, query: Paging) -> Page[Changed]:
 
 @operation(bp, "GET", "config/history", roles=BOTH)
 async def show_all_history(call: Call, query: Paging) -> Page[Changed]:
-    """The same for all connections of the tenant, newest first; removed ones are in it."""
+    """The same for the whole tenant, newest first: removed connections, access, consent and numbers are in it."""
     return told(newest_first(await history.of_tenant(call.who, deps()), lambda one: one.key, query))
 
 
@@ -245,12 +245,12 @@ def _awaits(connection: Connection, who: Caller) -> bool:
     return waits and str(connection.own.approver.oid) == who.user
 
 
-def changed(entry: history.Entry) -> Changed:
+def changed(entry: history.Entry | history.Step) -> Changed:
     """An entry of the history as the API shows it."""
     return Changed(**vars(entry.told()))
 
 
-def told(page: Page[history.Entry]) -> Page[Changed]:
+def told[T: (history.Entry, history.Entry | history.Step)](page: Page[T]) -> Page[Changed]:
     """A part of the history as the API shows it."""
     return Page(items=tuple(changed(entry) for entry in page.items), next=page.next)
 

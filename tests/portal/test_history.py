@@ -47,6 +47,19 @@ def test_a_connections_history_says_who_did_what_newest_first(visit: Visit, api:
     assert times == [one["at"] for one in reversed(told)]
 
 
+def test_the_organisations_own_way_stands_in_its_history_too(visit: Visit, api: Api, organisation: str):
+    asked = api(
+        "adam", "POST", "/config/access-requests", {"organisation": "Lamna South", "contact": "e@lamna.example"}
+    )
+    api("olivia", "POST", f"/config/access-requests/{asked['id']}/refusals", {"reason": "No."})
+    page = visit("ana", "#/history")
+    first, second = (rows(page)[place][1:4] for place in range(2))
+    assert first == ["The operator", "Declined by the operator", ""]
+    assert second[1:] == ["Access requested", ""]
+    expect(page.locator(".history tbody tr").nth(1)).to_contain_text("Adam Admin")
+    accessible(page)
+
+
 def test_a_refusal_and_a_removal_stay_in_the_organisations_history(visit: Visit, api: Api, hospital: str):
     change(api, "adam", "POST", f"{hospital}/validation")
     change(api, "ana", "POST", f"{hospital}/refusals", {"reason": "Another address."})
@@ -100,10 +113,12 @@ def test_one_connection_is_chosen_in_the_list(visit: Visit, approved: str):
 def test_a_second_tenant_sees_nothing_of_it(visit: Visit, approved: str):
     visit.expects("404", "connection-unknown")
     page = visit("mallory", "#/history")
-    expect(page.locator("main")).to_contain_text("Nothing has happened yet")
+    assert "interconnect" not in page.locator("main").inner_text()
     with page.expect_download() as told:
         press(page, "Export all (CSV)")
-    assert len(Path(told.value.path()).read_text().splitlines()) == 1
+    text = Path(told.value.path()).read_text()
+    assert text.startswith("connection,change,who,did,at,differences")
+    assert (approved in text, world.USERS["ana"].oid in text) == (False, False)
     visit.go(page, f"#/history/{approved}")
     expect(page.locator("main")).to_contain_text("no such connection")
     assert page.locator(".history").count() == 0
@@ -125,6 +140,8 @@ def test_whatever_history_says_was_done_has_words():
     """Names of changes stand where they are saved."""
     source = "\n".join((SHARED / f"{one}.py").read_text() for one in ("configuration", "approval", "onboarding"))
     named = set(re.findall(r'_save\([^)]*?"([a-z][a-z -]*)"', source)) | set(re.findall(r'did="([a-z -]+)"', source))
+    way = (SHARED / "history.py").read_text()
+    named |= set(re.findall(r'"((?:access|let in|declined|consent|number) [a-z ]+)"', way))
     named |= {"suspended", "resumed", "removed", "switched off by the operator", "switched on by the operator"}
     named |= {f"secret of {app} set" for app in ("provider", "patient", "backend", "write-back")}
     assert {"approved", "drafted", "own side changed"} <= named

@@ -13,6 +13,8 @@ import { save } from "../copy.js";
 const ROLES = ["ConfigAdmin", "Approver"];
 const AT_ONCE = 50;
 const FEW = 3;
+/** Of the operator our Entra knows nothing. */
+const BY_OPERATOR = "by the operator";
 
 async function show(main, { id }) {
   const known = await connections();
@@ -77,10 +79,11 @@ function table(rows) {
 function row(one, known) {
   const cell = (name, ...content) => h("td", { "data-label": t(`history.${name}`) }, content);
   const there = known.find((other) => other.id === one.connection);
-  const shown = there ? h("a", { href: to("approve", there.id) }, address(there)) : h("span", { class: "hint" }, t("history.removed", { id: one.connection.slice(-8) }));
+  const gone = one.connection && h("span", { class: "hint" }, t("history.removed", { id: one.connection.slice(-8) }));
+  const shown = there ? h("a", { href: to("approve", there.id) }, address(there)) : gone;
   return h("tr", { "data-did": one.did },
     h("th", { scope: "row", class: "row-head", tabindex: "-1" }, h("time", { datetime: one.at }, moment(one.at))),
-    cell("who", named(one.who)),
+    cell("who", one.did.endsWith(BY_OPERATOR) ? t("history.operator") : named(one.who)),
     cell("what", did(one.did)),
     cell("connection", shown),
     cell("fields", fields(one.differences)));
