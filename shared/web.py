@@ -163,7 +163,10 @@ def if_match(req: func.HttpRequest) -> str:
 
 def expected(req: func.HttpRequest) -> str | None:
     """What the caller wants to change, by its ETag; "": nothing may be there yet; None: they do not say."""
-    if req.headers.get("If-None-Match") == "*":
+    fresh = req.headers.get("If-None-Match")
+    if fresh not in {None, "*"}:
+        raise Refused(Code.VALUE_REFUSED, "If-None-Match: only *")
+    if fresh:
         return ""
     return if_match(req) if req.headers.get("If-Match") else None
 

@@ -60,6 +60,7 @@ _AFTER_ANY_ID = "\uffff"
 class Heard(Model):
     """One event as remembered: its order, and only the facts it states.
 
+    stands  it books the appointment, or lets it take another one's place: whatever replaced it before is over
     quiet   why a version that this event makes is not announced; None when it is
     """
 
@@ -69,6 +70,7 @@ class Heard(Model):
     sender: str
     control_id: str
     facts: dict[str, Any]
+    stands: bool = False
     quiet: Literal["initial-load", "stale"] | None = None
 
     @property
@@ -92,8 +94,8 @@ class Appointment(Model):
     quiet      why this version is not announced
     told       what the last text said; None before the first
     confirmed  when its last confirmations went out, as many as `MOST_CONFIRMED`
-    moved_*    pseudonyms of the appointments this one replaces, and is replaced by; `moved_by`: order of the message
-               that said the latter
+    moved_*    pseudonyms of the appointments this one replaces, and is replaced by
+    placed_by  order of the newest message that says whether it stands or is replaced
     """
 
     connection: str
@@ -109,7 +111,7 @@ class Appointment(Model):
     join_token: str | None = None
     moved_from: str | None = None
     moved_to: str | None = None
-    moved_by: Order | None = None
+    placed_by: Order | None = None
     base: Facts = Facts()
     base_order: Order | None = None
     history: tuple[Heard, ...] = Field(default=())
@@ -138,6 +140,7 @@ def heard(event: SchedulingEvent, sms: SmsSetup, *, loading: bool) -> Heard:
         sender=event.sender,
         control_id=event.control_id,
         facts=_stated(event),
+        stands=event.action in {Action.BOOK, Action.MOVE} or event.moved_from is not None,
         quiet="initial-load" if loading or sms.initial_load else "stale" if stale else None,
     )
 
@@ -178,32 +181,38 @@ def after(appointment: Appointment, event: Heard, now: datetime) -> Appointment:
             "history": tuple(kept),
         }
     )
-    if appointment.version == 0 or to_tell(changed.facts) != to_tell(appointment.facts):
+    if event.stands:
+        changed = _placed(changed, None, event.order)
+    again = appointment.moved_to is not None and changed.moved_to is None
+    if appointment.version == 0 or again or to_tell(changed.facts) != to_tell(appointment.facts):
         made = {"version": appointment.version + 1, "quiet": event.quiet, "versioned_at": event.arrived}
         changed = changed.model_copy(update=made)
     return without_phone(changed) if phone_is_over(changed, now) else changed
 
 
-def returned(appointment: Appointment, event: SchedulingEvent) -> Appointment:
-    """The appointment as one that stands again, if a newer message books it or lets it replace another one."""
-    stands = event.action in {Action.BOOK, Action.MOVE} or event.moved_from
-    if appointment.moved_by is None or not stands or order_of(event) <= appointment.moved_by:
+def _placed(appointment: Appointment, heir: str | None, by: Order) -> Appointment:
+    """The appointment as one that stands (None) or is replaced, unless a newer message has said what it is."""
+    if appointment.placed_by is not None and by <= appointment.placed_by:
         return appointment
-    return appointment.model_copy(update={"moved_to": None, "moved_by": None})
+    return appointment.model_copy(update={"moved_to": heir, "placed_by": by})
 
 
-def booked_since(appointment: Appointment, order: Order) -> bool:
-    """A newer message than this one books the appointment: it stands, whatever an older one made of it."""
-    return any(event.order > order and event.facts.get("standing") == "booked" for event in appointment.history)
+def replaced(former: Appointment, heir: str, by: Order) -> Appointment:
+    """The appointment as one that another has replaced: it plans and says nothing any more, and needs no phone number.
+
+    Its link goes to the other one. Itself when somebody else has replaced it, or a newer message says that it stands.
+    """
+    placed = _placed(former, heir, by) if former.moved_to in {None, heir} else former
+    if placed is former:
+        return former
+    return without_phone(placed).model_copy(update={"join_token": None})
 
 
 def adopted(heir: Appointment, former: Appointment) -> Appointment:
-    """The appointment with the link of the one it replaces; itself when it has it already.
+    """The appointment with the link of the one it replaces.
 
     It takes over what the patient was told last: perhaps it was announced by itself before it was said to replace.
     """
-    if heir.moved_from == former.key:
-        return heir
     last = heir.told is None or former.confirmed[-1:] > heir.confirmed[-1:]
     inherited = {"told": former.told, "confirmed": former.confirmed} if former.told and last else {}
     token = former.join_token or heir.join_token
@@ -219,11 +228,6 @@ def restless(appointment: Appointment, now: datetime) -> bool:
     """True when the patient heard of too many changes within the hour: a person should look at the feed."""
     sent = appointment.confirmed
     return len(sent) == MOST_CONFIRMED and now - sent[0] < timedelta(hours=1)
-
-
-def moved(former: Appointment, heir: str, by: Order) -> Appointment:
-    """The replaced appointment: it plans and says nothing any more, and needs no phone number."""
-    return without_phone(former).model_copy(update={"moved_to": heir, "moved_by": by})
 
 
 def phone_is_over(appointment: Appointment, now: datetime) -> bool:

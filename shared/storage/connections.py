@@ -175,14 +175,15 @@ class Connections:
     async def enable(self, organisation: Organisation, expects: str | None = None) -> None:
         """Keep an organisation, or change its name and entitlement.
 
-        expects   the tag of what is there, "" for nothing; refuses when it is something else
+        expects   the tag of what is there, "" for nothing; refuses when it is something else, but for what is wanted
         """
         place = str(organisation.tenant), organisation.id
         row = {"PartitionKey": place[0], "RowKey": place[1], "settings": organisation.model_dump_json()}
         if expects is None:
             return await self._tables.put(Table.ORGANISATIONS, row)
         known = await self._tables.get(Table.ORGANISATIONS, *place)
-        if (Organisation.model_validate_json(known["settings"]).tag if known else "") != expects:
+        there = Organisation.model_validate_json(known["settings"]).tag if known else ""
+        if there not in {expects, organisation.tag}:
             raise Refused(Code.CHANGED_MEANWHILE)
         try:
             return await self._tables.save(Table.ORGANISATIONS, row | ({"etag": known["etag"]} if known else {}))

@@ -80,6 +80,10 @@ class Lookups:
         """Write back a row that was read; `Conflict` when it changed."""
         await self._tables.replace(Table.LOOKUPS, row)
 
+    async def remove(self, row: Row) -> None:
+        """Remove a row that was read; `Conflict` when it changed."""
+        await self._tables.batch(Table.LOOKUPS, [], [row])
+
     async def drop(self, kind: Kind, name: str) -> None:
         """Remove the row."""
         await self._tables.delete(Table.LOOKUPS, *place(kind, name))

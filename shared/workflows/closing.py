@@ -178,7 +178,7 @@ async def _erase_appointment(key: str, deps: Deps) -> None:
     if found is None or found[0].csn is None or not is_past(found[0], deps.clock.now()):
         return
     appointment = found[0]
-    if appointment.join_token and appointment.moved_to is None:  # else the link is the next appointment's
+    if appointment.join_token:
         await deps.lookups.drop(Kind.JOIN_TOKEN, appointment.join_token)
     await deps.lookups.drop(Kind.SESSION, key)
     await deps.appointments.save(without_ids(appointment), found[1])

@@ -6,7 +6,7 @@ else could have a connection to a hospital's Epic under `/api/fhir/r4`.
 
 import json
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from shared.clock import Clock
@@ -74,23 +74,29 @@ def spelling(base: str) -> str:
 async def share(base: SharedBase, deps: Deps, expects: str | None = None) -> None:
     """The operator names who may use a base URL; without children it is shared no longer.
 
-    Connections that stand on it already stay. `expects`: the tag of what is there, "" for nothing.
+    Connections that stand on it already stay. `expects`: the tag of what is there, "" for nothing; refuses when it is
+    something else, but for what is wanted.
     """
-    known = await deps.lookups.find(Kind.SHARED_BASE, spelling(base.fhir_base_url))
-    if expects is not None and (_shared(known).tag if known else "") != expects:
+    name = spelling(base.fhir_base_url)
+    known = await deps.lookups.find(Kind.SHARED_BASE, name)
+    if expects is not None and (_shared(known).tag if known else "") not in {expects, base.tag}:
         raise Refused(Code.CHANGED_MEANWHILE)
-    if base.children:
-        children = json.dumps([str(child) for child in base.children])
-        await deps.lookups.put(
-            Kind.SHARED_BASE,
-            spelling(base.fhir_base_url),
-            str(base.parent),
-            base=base.fhir_base_url,
-            environment=base.environment,
-            children=children,
-        )
-    else:
-        await deps.lookups.drop(Kind.SHARED_BASE, spelling(base.fhir_base_url))
+    facts: dict[str, Any] = {
+        "base": base.fhir_base_url,
+        "environment": base.environment,
+        "children": json.dumps([str(child) for child in base.children]),
+    }
+    if known is None:
+        if base.children and not await deps.lookups.claim(Kind.SHARED_BASE, name, str(base.parent), **facts):
+            raise Refused(Code.CHANGED_MEANWHILE)
+        return
+    try:
+        if base.children:
+            await deps.lookups.save(known | facts | {"target": str(base.parent)})
+        else:
+            await deps.lookups.remove(known)
+    except Conflict:
+        raise Refused(Code.CHANGED_MEANWHILE) from None
 
 
 async def shared(deps: Deps) -> list[SharedBase]:

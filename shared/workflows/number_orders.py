@@ -181,9 +181,13 @@ async def _is_ours(order: Order, deps: Deps) -> bool:
 
 
 async def _release(order: Order, now: datetime, deps: Deps) -> Order:
-    """A connection may have been linked at the very moment; then the number stays."""
+    """A connection may have been linked at the very moment; then the number stays. One that was assigned is Microsoft's
+    no less: it only leaves the tenant.
+    """
     if await used_by(order, deps):
         return numbers.kept(order, Reason.IN_USE, now)
+    if order.source == "assigned":
+        return numbers.released(order, now)
     operation = await deps.numbers.release(_known(order.number))
     return numbers.under_operation(order, operation, now) if operation else numbers.released(order, now)
 

@@ -141,7 +141,8 @@ async def awaken(deps: Deps) -> int:
     """
     if (await deps.queues.backlog(Queue.NUMBER_ORDERS, deps.clock.real())).length:
         return 0
-    asleep = [one for one in await deps.orders.of_tenant(None) if one.under_way or one.state == "releasing"]
+    bought = [one for one in await deps.orders.of_tenant(None) if one.source == "bought"]
+    asleep = [one for one in bought if one.under_way or one.state == "releasing"]
     for one in asleep:
         await deps.queues.put(message_for(one, max(one.at, one.since) + numbers.GIVE_UP))
     return len(asleep)

@@ -15,7 +15,6 @@ from shared.workflows import number_orders, texts, trial_texts, writeback
 POISON = "poison"
 #: How long work that an operator sends once more is tried.
 _DRIVEN_FOR = timedelta(days=1)
-#: More than anybody looks at in one go.
 
 
 class Deps(texts.Deps, writeback.Deps, number_orders.Rows, Protocol):

@@ -124,11 +124,13 @@ async def apply(event: CallEvent, deps: Deps) -> None:
     Safe to repeat and in any order: people's rows carry what was seen of them, and what is sent on follows from
     the stored rows, not from the event.
     """
+    tenants = await _senders(event, deps)  # before the turn: Entra may be slow
     async with deps.visits.turn(event.key):
         first = await deps.visits.find(event.key)
         if first.visit is None or first.visit.erased:
             return
-        await _prove(event, first.visit, deps)
+        if str(tenant_of(first.visit.connection)) not in tenants:
+            raise Refused(Code.TOKEN_REFUSED)
         happened = roster.read(deps.notification_keys.open(event.model_dump()))
         told = await _folded(event.key, first, happened, deps)
     if told.visit.erased:
@@ -164,19 +166,20 @@ def _order(visit: Visit, person: Person, until: Any) -> WritebackOrder:
     )
 
 
-async def _prove(event: CallEvent, visit: Visit, deps: Deps) -> None:
-    """Graph's change tracking sent this, to us, for this visit's tenant.
+async def _senders(event: CallEvent, deps: Deps) -> set[str]:
+    """For which tenants Graph's change tracking sent this, to us; one of them has to be the visit's.
 
-    One body may bring items of several tenants and applications, with a token for each: one of them has to be for us.
-    It must have been good when it came: how long the event then waited in the queue is our affair.
+    One body may bring items of several tenants and applications, with a token for each. A token must have been good
+    when it came: how long the event then waited in the queue is our affair.
     """
-    tenants, audience = {str(tenant_of(visit.connection))}, deps.settings.connector_client_id
-    waited = deps.clock.real() - event.arrived
+    audience, waited = deps.settings.connector_client_id, deps.clock.real() - event.arrived
+    proven_for = set[str]()
     for token in event.tokens:
         with suppress(Refused):
-            await deps.app_tokens.check(token, audience, {CHANGE_TRACKING}, tenants, waited=waited)
-            return
-    raise Refused(Code.TOKEN_REFUSED if event.tokens else Code.TOKEN_MISSING)
+            proven_for.add(await deps.app_tokens.check(token, audience, {CHANGE_TRACKING}, waited=waited))
+    if not proven_for:
+        raise Refused(Code.TOKEN_REFUSED if event.tokens else Code.TOKEN_MISSING)
+    return proven_for
 
 
 async def _folded(key: str, first: Known, happened: Happened, deps: Deps) -> Told:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.domain.agenda import announcement_ends, is_past, planned
-from shared.domain.appointment import Appointment, Order, adopted, after, booked_since, heard, moved, order_of, returned
+from shared.domain.appointment import Appointment, Order, adopted, after, heard, order_of, replaced
 from shared.domain.connection import Connection, SmsSetup
 from shared.messages import SchedulingMessage, TextOrder, text_id
 from shared.storage.agenda import Agenda
@@ -88,7 +88,7 @@ async def _hear(message: SchedulingMessage, connection: Connection, deps: Deps) 
     found = await deps.appointments.find(key)
     known, row = found or (_unheard(connection, key, message.event.csn), None)
     event = heard(message.event, connection.own.sms, loading=message.loading)
-    changed = after(returned(known, message.event), event, deps.clock.now())
+    changed = after(known, event, deps.clock.now())
     if changed is not known:
         changed = _revived(changed, message.event.csn, deps)
         await deps.appointments.save(changed, row)
@@ -96,8 +96,9 @@ async def _hear(message: SchedulingMessage, connection: Connection, deps: Deps) 
 
 
 def _revived(appointment: Appointment, csn: str, deps: Deps) -> Appointment:
-    """An appointment that was erased, and is then given a new time, needs its id and a link again."""
-    if appointment.csn or appointment.moved_to or is_past(appointment, deps.clock.now()):
+    """One that was erased and is given a new time, or was replaced and stands again, needs its id and a link again."""
+    whole = appointment.csn and appointment.join_token
+    if whole or appointment.moved_to or is_past(appointment, deps.clock.now()):
         return appointment
     token = appointment.join_token or secrets.token_urlsafe(16)
     return appointment.model_copy(update={"csn": csn, "join_token": token})
@@ -119,12 +120,13 @@ async def _adopt(stored: Appointment, older: str, by: Order, deps: Deps) -> Appo
     heir, row = current
     unheard = Appointment(connection=heir.connection, key=older, csn=None, versioned_at=deps.clock.now())
     former, former_row = await deps.appointments.find(older) or (unheard, None)
-    if former.moved_to not in {None, heir.key} or heir.moved_to == older or booked_since(former, by):
-        return stored
-    if (changed := adopted(heir, former)) is not heir:
+    silent = replaced(former, heir.key, by)
+    if heir.moved_to == older or silent is former:  # a newer message says so, or it is done already
+        return heir
+    changed = adopted(heir, former)
+    if changed != heir:
         await deps.appointments.save(changed, row)
-    if former.moved_to is None:
-        await deps.appointments.save(moved(former, heir.key, by), former_row)
+    await deps.appointments.save(silent, former_row)
     return changed
 
 

@@ -123,11 +123,11 @@ async def decide(connection: Connection, decision: Decision, deps: Deps) -> int:
     What is let go is checked like any other text, but for the brake. A patient whose phone number is gone, as an hour
     after a cancellation, can be told nothing any more.
     """
-    count = 0
+    count, state = 0, State.RELEASED if decision == "release" else State.DROPPED
     for order in await deps.brake.held(connection.id):
-        wanted = partial(_decided, becomes=State.RELEASED if decision == "release" else State.DROPPED)
+        wanted: Callable[[Text], Text] = partial(_decided, becomes=state)
         if decision == "release" and not await _reachable(order, deps):
-            wanted = partial(texts.turned_down, reason=Skip.NO_PHONE)
+            wanted = _unreachable
         text = await _change(order, wanted, deps)
         if text.state is State.RELEASED:
             until = deps.clock.now() + _RELEASED_FOR
@@ -305,6 +305,11 @@ def _too_late(text: Text) -> Text:
 
 def _decided(text: Text, becomes: State) -> Text:
     return text.model_copy(update={"state": becomes}) if text.state in {State.NEW, State.HELD, becomes} else text
+
+
+def _unreachable(text: Text) -> Text:
+    waits = text.state in {State.NEW, State.HELD, State.RELEASED}
+    return texts.turned_down(text, Skip.NO_PHONE) if waits else text
 
 
 async def _find(order: TextOrder, deps: Deps) -> tuple[Text, Row | None]:

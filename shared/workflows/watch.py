@@ -36,7 +36,17 @@ class Deps(parked.Deps, numbers.Deps, Protocol):
 
 async def watch(deps: Deps) -> None:
     """Look at everything once. One look that fails is an alarm itself and does not stop the others."""
-    for look in _LOOKS:
+    looks = (
+        _poison,
+        _parked_content,
+        _attempts,
+        _agenda,
+        _queues,
+        _engine_certificates,
+        _own_certificates,
+        _number_orders,
+    )
+    for look in looks:
         try:
             await look(deps)
         except Exception as error:  # its text may hold anything: only its type and place go on
@@ -111,15 +121,3 @@ async def _number_orders(deps: Deps) -> None:
 
 def _minutes(span: timedelta) -> int:
     return span // timedelta(minutes=1)
-
-
-_LOOKS = (
-    _poison,
-    _parked_content,
-    _attempts,
-    _agenda,
-    _queues,
-    _engine_certificates,
-    _own_certificates,
-    _number_orders,
-)

@@ -85,10 +85,19 @@ function upload(one, alike) {
 function holdsPrivateKey(bytes) {
   const text = new TextDecoder("latin1").decode(bytes);
   if (text.includes("PRIVATE KEY")) return true;
-  const plain = /^[A-Za-z0-9+/=\s]+$/.test(text) ? atob(text.replace(/\s/g, "")) : text;
+  const plain = decoded(text) ?? text;
   const [sequence, length] = [plain.charCodeAt(0), plain.charCodeAt(1)];
   const first = plain.charCodeAt(length < 128 ? 2 : 2 + (length & 127));
   return sequence === SEQUENCE && first === INTEGER;
+}
+
+/** What a text in base64 stands for; null when it is none. */
+function decoded(text) {
+  try {
+    return atob(text.replace(/\s/g, ""));
+  } catch {
+    return null;
+  }
 }
 
 /** One file for several connections, one after the other; what was refused is said for each. */

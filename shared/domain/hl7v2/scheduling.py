@@ -195,10 +195,10 @@ def _language(segments: Segments, notes: list[Note]) -> str | None:
 
 
 def _department(segments: Segments, component: int) -> str | None:
-    """Code (1) or name (2) where the department stands; of PV1-3 the second component is a room."""
+    """Code (1) or name (2) where the department stands; of AIL-3 and PV1-3 the second component is a room."""
     places = (("RGS", 3), ("AIL", 3), ("PV1", 3))
     segment, number = next((place for place in places if segments.text(*place)), places[0])
-    return _told("" if (segment, component) == ("PV1", 2) else segments.text(segment, number, component))
+    return _told("" if segment != "RGS" and component == 2 else segments.text(segment, number, component))
 
 
 def _provider(segments: Segments) -> str | None:
@@ -217,8 +217,12 @@ def _visit_types(segments: Segments, fields: FieldMap) -> tuple[tuple[str, ...],
 
     SCH-7 may hold the reason for the visit in free text, so nothing else of these fields is kept.
     """
-    named = [text for part in (2, 1) for place in (("SCH", 7), ("SCH", 8)) if (text := segments.text(*place, part))]
-    named += [text for part in (2, 1) for text in segments.texts("AIS", 3, part)]
+    named = [
+        text
+        for part in (2, 1)
+        for text in (segments.text("SCH", 7, part), segments.text("SCH", 8, part), *segments.texts("AIS", 3, part))
+        if text
+    ]
     found = tuple(dict.fromkeys(name for name in named if name in fields.video_visit_types))
     if not fields.video_visit_types:
         return (), True

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.agenda import announcement_ends, planned, spread
-from shared.domain.appointment import Appointment, Facts, Told, moved
+from shared.domain.appointment import Appointment, Facts, Told, replaced
 from shared.domain.connection import SmsSetup
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -67,7 +67,7 @@ def test_what_is_no_booked_video_visit_plans_no_reminder(facts: dict[str, object
 
 
 def test_a_moved_appointment_plans_nothing_but_its_erasure() -> None:
-    assert [kind for kind, _, _ in kinds(moved(booked(), "heir", (NOON, NOON, 0, "", "")))] == ["erase-visit"]
+    assert [kind for kind, _, _ in kinds(replaced(booked(), "heir", (NOON, NOON, 0, "", "")))] == ["erase-visit"]
 
 
 @pytest.mark.parametrize(

@@ -378,7 +378,7 @@ def test_a_providers_name_is_read_only_where_texts_may_say_it():
     ("fields", "name"),
     [
         ({"ZZ1": "RGS|1||5001^HEART CLINIC"}, "HEART CLINIC"),
-        ({"ZZ1": "AIL|1||5001^HEART CLINIC"}, "HEART CLINIC"),
+        ({"ZZ1": "AIL|1||055^Room01^^GH Clinic"}, None),
         ({"PV1_3": "CARD^ROOM 4"}, None),
         ({"PV1_3": "CARD", "ZZ1": "RGS|1||5001"}, None),
     ],
@@ -393,6 +393,7 @@ def test_of_the_listed_visit_types_names_come_before_codes():
     assert read(siu(SCH_7="VID^Video visit"), listed).visit_types == ("Video visit", "VID")
     assert read(siu(SCH_7="VID^Chest pain"), listed).visit_types == ("VID",)
     assert read(siu(SCH_7="", SCH_8="VID^Check-up"), listed).visit_types == ("Check-up", "VID")
+    assert read(siu(SCH_7="VID", ZZ1="AIS|1||VID^Video visit"), listed).visit_types == ("Video visit", "VID")
 
 
 def test_epics_own_booking():

@@ -9,7 +9,7 @@ import pytest
 
 from shared.clients.graph import Attendance
 from shared.domain.agenda import ERASE_AT_LATEST
-from shared.domain.appointment import Appointment, Facts, moved
+from shared.domain.appointment import Appointment, Facts, replaced
 from shared.domain.visit import Change, Sighting, Subscription
 from shared.errors import Later
 from shared.messages import UpkeepOrder
@@ -398,7 +398,7 @@ async def test_the_link_of_an_appointment_that_was_replaced_stays_with_the_next(
     former = await booked(world)
     found = await world.appointments.find(KEY)
     assert found
-    await world.appointments.save(moved(former, "heir", (LAST, LAST, 0, "", "")), found[1])
+    await world.appointments.save(replaced(former, "heir", (LAST, LAST, 0, "", "")), found[1])
     await erased_at(world, LAST)
     assert await csn(world) is None
     assert await world.lookups.find(Kind.JOIN_TOKEN, f"link-{KEY}") is not None

@@ -17,6 +17,7 @@ from shared.domain.connection import Connection
 from shared.domain.numbers import GIVE_UP, MOST_A_MONTH, MOST_NUMBERS, Cost, Reason, Shown
 from shared.errors import Code, Later, Refused
 from shared.messages import NumberOrder
+from shared.storage.lookups import Kind
 from shared.storage.orders import Orders
 from shared.storage.parked import Parked
 from shared.storage.queues import Backlog
@@ -301,6 +302,24 @@ async def test_a_number_that_is_being_given_back_leaves_whoever_is_killed_when(s
         await shop.line.drain()
         state = (await shop.see(made)).state
         assert state == "released" or (state == "ready" and not shop.numbers.left), point
+
+
+@pytest.mark.parametrize("theirs", [False, True])
+async def test_a_number_that_was_assigned_never_goes_back_to_microsoft(store: Store, theirs: bool):
+    """Neither one whose assignment died in the middle nor one of somebody else."""
+    for point in range(1, 12):
+        shop, other = await Shop(store).open(), await Shop(store).open()
+        other.numbers = shop.numbers
+        if theirs:
+            await other.assigned()
+        shop.killed_at = shop.points + point
+        with suppress(Killed, Refused):
+            await shop.assigned()
+            await numbers.release((await shop.orders.of_tenant(shop.tenant))[0].id, OLIVIA, shop)
+        await numbers.awaken(shop)
+        await shop.line.drain()
+        assert shop.numbers.left == set(), point
+        await shop.lookups.drop(Kind.NUMBER, NUMBER)
 
 
 async def test_who_is_worked_on_is_not_sent_for_again(shop: Shop):

@@ -11,14 +11,14 @@ import pytest
 from shared.clients.entra import Caller
 from shared.clock import Clock
 from shared.domain.connection import Connection, Organisation
-from shared.domain.onboarding import Wanted
+from shared.domain.onboarding import SharedBase, Wanted
 from shared.errors import Code, Refused
 from shared.storage.connections import Connections
 from shared.storage.lookups import Lookups
 from shared.storage.onboarding import Onboarding
 from shared.storage.people import People
-from shared.storage.tables import Conflict
-from shared.workflows import configuration, onboarding
+from shared.storage.tables import Conflict, Row
+from shared.workflows import configuration, fhir_bases, onboarding
 from tests.conftest import StandingClock, Store
 from tests.unit.domain.connections import BASE, LAMNA, epic_side, own_side
 
@@ -104,6 +104,34 @@ async def test_a_request_that_was_left_open_by_a_crash_is_answered_when_it_is_sa
     await deps.connections.enable(LAMNA)  # and then the process died
     await onboarding.let_in(LAMNA, OLIVIA, deps)
     assert [one.state for one in await deps.onboarding.requests(None)] == ["enabled"]
+
+
+async def test_a_switch_that_was_cut_short_is_completed_by_the_same_again(deps: Deps):
+    """The page sends the tag it read; what it wants stands already, its connections do not know it yet."""
+    await onboarding.let_in(LAMNA, OLIVIA, deps)
+    connection = await serving(deps, LAMNA, 7)
+    await deps.connections.enable(OFF, LAMNA.tag)  # and then the process died
+    await onboarding.let_in(OFF, OLIVIA, deps, LAMNA.tag)
+    assert (await deps.connections.find(connection.id))[0].off
+    with pytest.raises(Refused):
+        await onboarding.let_in(LAMNA.model_copy(update={"production": True}), OLIVIA, deps, LAMNA.tag)
+
+
+async def test_of_two_who_share_a_base_url_at_once_the_second_is_told(deps: Deps, monkeypatch: pytest.MonkeyPatch):
+    base = SharedBase(fhir_base_url=BASE, environment="test", parent=LAMNA.tenant, children=(UUID(int=1),))
+    await fhir_bases.share(base, deps, "")
+    mine, theirs = (base.model_copy(update={"children": (UUID(int=1), UUID(int=n))}) for n in (2, 3))
+    save = deps.lookups.save
+
+    async def late(row: Row) -> None:
+        monkeypatch.setattr(deps.lookups, "save", save)
+        await fhir_bases.share(theirs, deps, base.tag)
+        await save(row)
+
+    monkeypatch.setattr(deps.lookups, "save", late)
+    with pytest.raises(Refused):
+        await fhir_bases.share(mine, deps, base.tag)
+    assert await fhir_bases.shared(deps) == [theirs]
 
 
 async def test_a_decision_that_came_second_is_refused(deps: Deps, monkeypatch: pytest.MonkeyPatch):

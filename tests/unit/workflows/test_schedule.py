@@ -283,6 +283,57 @@ async def test_a_move_and_the_move_back_in_any_order_leave_the_first_one_standin
     assert len(world.sms.phones) == 1
 
 
+async def test_a_move_back_to_the_time_that_was_told_first_is_told_again(world: ScheduleWorld) -> None:
+    """The patient's last text names the other time."""
+    await world.heard(said("S12"))
+    await world.texted()
+    world.clock.moment = NOW + timedelta(minutes=11)
+    await world.heard(move())
+    await world.texted()
+    world.clock.moment = NOW + timedelta(minutes=21)
+    await world.heard(said("S13", 20, OLD, START, moved_from=NEW))
+    assert await world.texted() == [("changed", START)]
+    world.clock.moment = NOW + timedelta(minutes=31)
+    await world.heard(said("S13", 30, NEW, LATER, moved_from=OLD))
+    assert await world.texted() == [("changed", LATER)]
+    assert len(world.sms.phones) == 4
+
+
+@pytest.mark.promise("P12")
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+async def test_there_and_back_and_there_again_in_any_order_leave_the_second_one_standing(
+    world: ScheduleWorld, order: Any
+) -> None:
+    back = said("S13", 20, OLD, START + timedelta(hours=1), moved_from=NEW)
+    events = [said("S12"), move(), back, said("S13", 30, NEW, LATER + timedelta(hours=1), moved_from=OLD)]
+    await world.heard(*(events[place] for place in order))
+    first, second = await world.appointment(OLD), await world.appointment(NEW)
+    assert (first.moved_to, second.moved_to, first.join_token) == (second.key, None, None)
+    row = await world.lookups.find(Kind.JOIN_TOKEN, second.join_token or "")
+    assert row
+    assert row["target"] == second.key
+
+
+async def test_a_move_that_is_repeated_after_many_messages_silences_nobody(world: ScheduleWorld) -> None:
+    await world.heard(said("S12"), move(), said("S12", 20, OLD, START + timedelta(hours=2)))
+    await world.heard(*(said("S14", 21 + minute, OLD, START + timedelta(hours=2)) for minute in range(21)))
+    await world.heard(move())
+    again = await world.appointment(OLD)
+    assert (again.moved_to, again.facts.phone) == (None, PHONE)
+
+
+async def test_what_stands_again_has_a_link_of_its_own(world: ScheduleWorld) -> None:
+    await world.heard(
+        said("S12"), move(), said("S12", 20, OLD, START + timedelta(hours=2)), said("S14", 25, NEW, LATER)
+    )
+    first, second = await world.appointment(OLD), await world.appointment(NEW)
+    assert first.join_token != second.join_token
+    for one in (first, second):
+        row = await world.lookups.find(Kind.JOIN_TOKEN, one.join_token or "")
+        assert row
+        assert row["target"] == one.key
+
+
 async def test_what_was_moved_away_and_is_booked_anew_stands_again(world: ScheduleWorld) -> None:
     await world.heard(said("S12"), move(), said("S12", 20, OLD, START + timedelta(hours=2)))
     assert (await world.appointment(OLD)).moved_to is None

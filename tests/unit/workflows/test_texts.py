@@ -358,6 +358,33 @@ async def test_released_texts_go_out_past_the_brake_and_are_checked_again(world:
     assert (len(world.sms.phones), await texts.held(connection, world)) == (2, [])
 
 
+@pytest.mark.promise("P2")
+async def test_a_text_that_went_out_stays_so_however_often_held_texts_are_released(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before the brake forgot it, sent, its phone erased, released once more, and the phone comes back."""
+    connection = await world.connect(hourly_brake=0)
+    await world.book()
+    await texts.send(order(), world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.brake, "forget", _killed)
+        with pytest.raises(Killed):
+            await texts.decide(connection, "release", world)
+    [released] = await world.queued(Queue.SMS_OUTBOUND)
+    await texts.send(released, world)
+    appointment, row = (await world.appointments.find("k")) or (None, None)
+    assert appointment
+    bare = appointment.model_copy(update={"facts": appointment.facts.model_copy(update={"phone": None})})
+    await world.appointments.save(bare, row)
+    assert await texts.decide(connection, "release", world) == 0
+    assert await world.state(order()) == "accepted"
+    assert len(world.sms.phones) == 1
+
+
+async def _killed(*_: Any) -> None:
+    raise Killed
+
+
 async def test_a_text_whose_phone_is_gone_is_not_released_and_not_counted(world: World) -> None:
     connection = await world.connect(hourly_brake=0)
     await world.book()
