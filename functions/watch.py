@@ -35,7 +35,7 @@ class ParkedWork(Model):
 
 @bp.timer_trigger("timer", schedule="0 */15 * * * *")
 async def watch(timer: func.TimerRequest) -> None:
-    """Park poison, raise alarms (late work, long queues, certificates that end), and send for orders nobody works on."""
+    """Park poison, raise alarms: late work, queues, certificates; and send for orders that nobody works on."""
     del timer
     await watching.watch(deps())
 
