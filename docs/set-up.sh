@@ -94,7 +94,7 @@ curl -sS --fail --cacert "$ca" -H 'Content-Type: application/json' "$acs/_sandbo
 
 echo "6. The records for Epic"
 call ana GET "$(at /records)" |
-  field '"\n".join(f"   {one["kind"]}: {row["value"]}" for one in it["records"] for row in one["rows"] if row["id"] == "launch-url")'
+  field '"\n".join(f"   {one["kind"]}: {row["value"]}" for one in it["records"] if one["served"] for row in one["rows"] if row["id"] == "launch-url")'
 
 echo "7. Preflight"
 call adam POST "$(at /preflight)" > "$folder/preflight.json"

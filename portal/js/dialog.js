@@ -5,7 +5,7 @@ import { signIn } from "./sign_in.js";
 import { t } from "./texts.js";
 
 /**
- * Ask. `choices`: [{ name, label, primary }]; resolves with the name of the one taken, or null (Escape).
+ * Ask. `choices`: [{ name, label, primary, danger }]; resolves with the name of the one taken, or null (Escape).
  * `check(name)` may refuse by giving false.
  */
 export function ask(title, content, choices, check = () => true) {
@@ -27,7 +27,7 @@ export function ask(title, content, choices, check = () => true) {
         choices.map((one) =>
           h(
             "fluent-button",
-            { slot: "action", appearance: one.primary ? "primary" : "outline", onclick: () => take(one.name) },
+            { slot: "action", appearance: one.primary ? "primary" : "outline", class: one.danger ? "danger" : null, onclick: () => take(one.name) },
             one.label,
           ),
         ),
@@ -44,10 +44,10 @@ export function ask(title, content, choices, check = () => true) {
   });
 }
 
-/** A question with two answers; true for yes. */
-export async function confirm(title, words, yes) {
+/** A question with two answers; true for yes. `danger`: there is no way back from yes. */
+export async function confirm(title, words, yes, { danger = false } = {}) {
   const choices = [
-    { name: "yes", label: yes, primary: true },
+    { name: "yes", label: yes, primary: true, danger },
     { name: "no", label: t("action.cancel") },
   ];
   return (await ask(title, h("p", {}, words), choices)) === "yes";

@@ -10,6 +10,7 @@ const SHOWN = {
   "own.organisers": (oids) => listed(oids.map((oid) => named(oid))),
   "own.certificates": (pins) => listed(pins.map((pin) => t("difference.certificate", { spki: pin.spki.slice(0, 16), ends: day(pin.not_after) }))),
   "own.sms.allow_list": (some) => t("difference.numbers", { n: some.length }),
+  "epic.fhir.calls_per_minute": (n) => (n === 0 ? t("value.no-limit") : String(n)),
   "own.sms.reminders": (some) => some.map((n) => t("difference.minutes", { n })).join(", "),
 };
 /** The approver's name says it. */
@@ -35,7 +36,7 @@ export function differences(caption, found) {
 
 /** The same as lines of a list, for a cell of another table. */
 export function lines(found) {
-  const line = (one) => [label(one.path), ": ", one.kind !== "added" && [value(one.path, one.before), " → "], value(one.path, one.after)];
+  const line = (one) => [label(one.path).replace(/\.$/, ""), ": ", one.kind !== "added" && [value(one.path, one.before), " → "], value(one.path, one.after)];
   return h("ul", { class: "plain-list" }, seen(found).map((one) => h("li", { class: "breakable", "data-path": one.path }, line(one))));
 }
 

@@ -35,7 +35,7 @@ const ICONS = { success: "check", info: "info", warning: "warning", error: "erro
 export function bar(kind, words, ...actions) {
   return h(
     "fluent-message-bar",
-    { intent: kind, shape: "rounded", layout: "multiline" },
+    { intent: kind, shape: "rounded", layout: actions.length ? "multiline" : "singleline" },
     icon(ICONS[kind], "icon"),
     h("div", {}, words),
     actions.map((action) => slotted(action, "actions")),

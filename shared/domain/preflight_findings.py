@@ -561,9 +561,16 @@ _TEXTS = {
         "administrator",
         ("F11.9",),
     ),
+    "sms-reports-awaited": Entry(
+        "skipped",
+        "A text was sent in the last three days, and its delivery report is still awaited.",
+        "Look again in some minutes; if none comes within two hours, the Event Grid subscription is missing.",
+        "operator",
+        ("F11.9",),
+    ),
     "sms-reports-missing": Entry(
         "warning",
-        "{count} texts of the last three days have no delivery report.",
+        "Texts of the last three days without a delivery report: {count}.",
         "Check the Event Grid subscription of the Communication Services resource.",
         "operator",
         ("F11.9",),

@@ -61,7 +61,7 @@ _WORDS = {
         cancelled="This visit was cancelled. If you have questions, please call the clinic.",
         confirmed="Epic has confirmed your sign-in",
         signed_in="You are signed in to Epic as {user}, for {organisation}.",
-        enter="To let the video visit connector use {address}, go back to the connector's page, enter this code "
+        enter="To let the virtual visit connector use {address}, go back to the connector's page, enter this code "
         "and press Approve:",
         nobody="If you did not begin this yourself, close this page and give the code to nobody.",
     ),

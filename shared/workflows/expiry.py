@@ -46,7 +46,7 @@ class Deps(Protocol):
 async def expire(deps: Deps) -> None:
     """Remove what is over, table by table. One that fails is an alarm and does not stop the others; tomorrow again.
 
-    Opt-outs, people and the history of connections stay.
+    Opt-outs and the history of connections stay; people leave with their connection.
     """
     sweeps: dict[str, Callable[[Deps], Awaitable[int]]] = {
         "lookups": _lookups,

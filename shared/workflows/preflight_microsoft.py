@@ -183,8 +183,9 @@ async def _reports(connection: Connection, deps: Deps) -> Finding:
     reported = [row["reported_at"] for row in sent if row.get("reported_at")]
     if reported:
         return said("sms-reports", at=minute(max(reported)))
-    waiting = [row for row in sent if _overdue(row, now)]
-    return said("sms-reports-missing", count=len(waiting)) if waiting else said("sms-reports-none")
+    if overdue := [row for row in sent if _overdue(row, now)]:
+        return said("sms-reports-missing", count=len(overdue))
+    return said("sms-reports-awaited" if sent else "sms-reports-none")
 
 
 def _overdue(row: Row, now: datetime) -> bool:

@@ -58,7 +58,7 @@ def run(page: Page) -> None:
 @pytest.mark.feature("F4.1", "F4.2", "F4.5")
 def test_every_value_that_is_copied_is_the_apis(visit: Visit, api: Api, approved: str):
     page = visit("ana", f"#/review/{approved}", **CLIPBOARD)
-    expect(page.locator("main")).to_contain_text("Your organisation is connected with Microsoft Teams")
+    expect(page.locator("main")).to_contain_text("Approved. Next, these records go into Epic.")
     tabs = page.get_by_role("tab")
     for index, (kind, record) in enumerate(records(api, approved).items()):
         tabs.nth(index).click()

@@ -87,7 +87,7 @@ async function suspend(one) {
 }
 
 async function drop(one) {
-  if (!(await confirm(t("connection.remove"), t("connection.remove-sure", { address: address(one) }), t("connection.remove")))) return;
+  if (!(await confirm(t("connection.remove"), t("connection.remove-sure", { address: address(one) }), t("connection.remove"), { danger: true }))) return;
   await remove(at(one), { change: one.change });
   tellNext("success", t("connection.removed"));
   go("configuration");

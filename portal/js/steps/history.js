@@ -14,7 +14,7 @@ const ROLES = ["ConfigAdmin", "Approver"];
 const AT_ONCE = 50;
 const FEW = 3;
 /** Of the operator our Entra knows nothing. */
-const BY_OPERATOR = "by the operator";
+const BY_OPERATOR = /by the operator$/;
 
 async function show(main, { id }) {
   const known = await connections();
@@ -83,7 +83,7 @@ function row(one, known) {
   const shown = there ? h("a", { href: to("approve", there.id) }, address(there)) : gone;
   return h("tr", { "data-did": one.did },
     h("th", { scope: "row", class: "row-head", tabindex: "-1" }, h("time", { datetime: one.at }, moment(one.at))),
-    cell("who", one.did.endsWith(BY_OPERATOR) ? t("history.operator") : named(one.who)),
+    cell("who", BY_OPERATOR.test(one.did) ? t("history.operator") : named(one.who)),
     cell("what", did(one.did)),
     cell("connection", shown),
     cell("fields", fields(one.differences)));

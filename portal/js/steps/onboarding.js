@@ -28,10 +28,9 @@ function choice(organisations, now) {
     h("select", { class: "input", id, onchange: (event) => go("onboarding", event.target.value) }, options));
 }
 
-/** An operator has organisations to see to; a report reader has nothing to set up. */
+/** A report reader has nothing to set up. */
 function others(main) {
-  if (who().roles.includes("Operator")) return go("organisations");
-  return main.append(bar("info", t("onboarding.others")));
+  main.append(bar("info", t("onboarding.others")));
 }
 
 function stages(now) {
@@ -147,6 +146,6 @@ function origin(one) {
 }
 
 export const pages = [
-  { path: "onboarding", nav: "onboarding", title: "nav.onboarding", roles: ["ConfigAdmin", "Approver", "Operator", "ReportReader"], show },
+  { path: "onboarding", nav: "onboarding", title: "nav.onboarding", roles: ["ConfigAdmin", "Approver", "ReportReader"], show },
   { path: "onboarding/:organisation", nav: "onboarding", title: "nav.onboarding", roles: ["ConfigAdmin", "Approver"], show },
 ];

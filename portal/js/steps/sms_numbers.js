@@ -27,7 +27,7 @@ export async function show(main) {
       h("h2", {}, t("number.title")),
       h("p", { class: "hint" }, t("number.hint")),
       list,
-      ordering(organisations)),
+      ordering(organisations, numbers.some((one) => runs(one) || one.state === "ready"))),
     overview(known));
   if (numbers.some(runs)) watch(list, draw, numbers);
 }
@@ -140,13 +140,13 @@ async function verify(one) {
 }
 
 async function release(one) {
-  if (!(await confirm(t("number.release"), t("number.release-sure", { number: one.number }), t("number.release")))) return;
+  if (!(await confirm(t("number.release"), t("number.release-sure", { number: one.number }), t("number.release"), { danger: true }))) return;
   await remove(`/config/numbers/${encodeURIComponent(one.id)}?confirm=true`);
   await again();
 }
 
-/** The button for a new number; with several organisations, for which. */
-function ordering(organisations) {
+/** The button for a new number; with several organisations, for which. `enough`: there is one, another is no next step. */
+function ordering(organisations, enough) {
   const enabled = organisations.filter((one) => one.enabled);
   if (!enabled.length) return bar("info", t("configuration.not-enabled"));
   const id = fresh("organisation");
@@ -159,7 +159,7 @@ function ordering(organisations) {
   };
   return h("div", { class: "buttons" },
     enabled.length > 1 && h("div", { class: "field" }, h("label", { class: "label", for: id }, t("field.organisation")), choice),
-    h("fluent-button", { appearance: "primary", onclick: (event) => doing(event.currentTarget, order, t("number.order")) }, icon("add", "start"), t("number.order")));
+    h("fluent-button", { appearance: enough ? "outline" : "primary", onclick: (event) => doing(event.currentTarget, order, t("number.order")) }, icon("add", "start"), t("number.order")));
 }
 
 const COLUMNS = ["address", "number", "texts", "feed"];

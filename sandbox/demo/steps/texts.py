@@ -57,7 +57,9 @@ async def switch_on(scene: Scene) -> None:
     for number in (PATIENT, OTHER, VISITOR):
         allowed = await change(scene, "adam", "POST", "/allow-list", {"number": number})
         scene.equal("a test number is allowed", "the config API's answer", allowed.status, 201)
-        scene.holds("and not shown", "the config API's answer", ok=number[2:] not in str(allowed.body))
+        scene.holds(
+            "the answer does not show the number", "the config API's answer", ok=number[2:] not in str(allowed.body)
+        )
     subscription = {
         "name": "texts",
         "url": f"{scene.plan.urls['app']}/sms/events",
@@ -167,7 +169,7 @@ async def stop(scene: Scene) -> None:
     start = siu.whole_minute(scene.now() + timedelta(hours=60))
     await send(scene, "S12", Booking("9002004", start, "(608)555-0141"), "T6")
     await drained(scene)
-    scene.equal("no text after STOP", SHOWN_AT, len(await texts_after(scene, OTHER, before)), before)
+    scene.equal("after STOP as many texts as before", SHOWN_AT, len(await texts_after(scene, OTHER, before)), before)
     scene.equal("and none was tried", "the SMS stand-in", len(await scene.seen("acs", "sms")), asked)
     await _reply(scene, "START")
     await eventually(lambda: _opted_out(scene), lambda out: not out)
