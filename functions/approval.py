@@ -1,6 +1,7 @@
 """Approval of a connection by the named approver, who signs in to Epic for it."""
 
 import html
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -90,7 +91,8 @@ async def epic_answered(req: func.HttpRequest) -> func.HttpResponse:
     """Epic sends the approver's browser back. Nothing is approved here."""
     state, code = req.params.get("state", ""), req.params.get("code")
     if not code:
-        await approval.turned_away(state, deps())
+        with suppress(Refused):  # nobody's attempt, or one that has ended
+            await approval.turned_away(state, deps())
         raise Refused(Code.SIGN_IN_REFUSED)
     return confirmed(await approval.arrive(state, code, deps()), language(req))
 

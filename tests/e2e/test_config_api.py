@@ -122,6 +122,7 @@ async def test_an_entitlement_that_was_taken_back_approves_no_production(draft: 
     approved = await finish(draft, attempt)
     await call(draft, "olivia", "PUT", "/config/organisations", ORGANISATION)
     assert (approved.status, approved.body["environment"]) == (200, "production")
+    assert (await change(draft, "adam", "DELETE", "")).status == 204
 
 
 def production_side(scene: Scene) -> dict[str, Any]:
