@@ -17,7 +17,9 @@ function person(oid) {
 export function named(oid, { mail = false } = {}) {
   const shown = h("span", { class: "breakable", "data-oid": oid }, oid);
   person(oid).then((found) => {
-    if (found) fill(shown, found.display_name, mail && h("span", { class: "hint" }, ` ${found.upn}`));
+    if (!found) return;
+    shown.classList.remove("breakable"); // an id may be broken anywhere, a name only between its words
+    fill(shown, found.display_name, mail && h("span", { class: "hint" }, ` ${found.upn}`));
   });
   return shown;
 }
