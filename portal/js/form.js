@@ -198,7 +198,8 @@ function part(field) {
   if (field.required) made.input.setAttribute("aria-required", "true");
   const hinted = hint && h("p", { class: "hint", id: ids.hint }, hint);
   const rows = field.kind === "check" ? [h("div", { class: "check-row" }, made.element, label), hinted] : [label, made.element, hinted];
-  const element = h("div", { class: `field field-${field.kind}` }, rows, error, field.more);
+  const answered = () => complain(""); // a fault is named until one does something about it
+  const element = h("div", { class: `field field-${field.kind}`, oninput: answered, onchange: answered }, rows, error, field.more);
   const focus = () => {
     element.closest("details")?.setAttribute("open", "");
     made.input.hidden = false;

@@ -79,6 +79,9 @@ def test_what_is_missing_is_listed_and_the_list_leads_to_the_fields(visit: Visit
     expect(field).to_be_focused()
     expect(field).to_have_attribute("aria-invalid", "true")
     assert "Please fill this in" in described(field)
+    field.fill("Europe/Zurich")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    assert "Please fill this in" not in described(field)
 
 
 _DESCRIBED = """field => field.getAttribute("aria-describedby").split(" ")
