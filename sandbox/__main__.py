@@ -59,7 +59,11 @@ async def _up(options: argparse.Namespace) -> int:
         print(show.what_to_try(running.plan))
         bare = "No hospital is set up: docs/guides/administrator.md says how by the page, docs/set-up.md by the API."
         print(bare if options.bare else await show.furnish(running))
-        print(f"\n{await running.watch()}")
+        try:
+            print(f"\n{await running.watch()}")
+        except asyncio.CancelledError:
+            print("\nstopped")
+            return 0  # a stack that is left running ends so: Ctrl-C, or `down`
         return 1
 
 

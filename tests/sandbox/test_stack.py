@@ -51,6 +51,20 @@ async def test_everything_is_up_inside_and_down_after(plan, programs):
     assert not (plan.path("logs").parent / "state.json").exists()
 
 
+async def test_a_stack_left_running_ends_well_when_it_is_told_to(plan, programs, capsys, monkeypatch):
+    monkeypatch.setattr(stack, "sandbox", lambda *_, **__: Stack(plan, programs))
+    up = asyncio.create_task(command_line._up(argparse.Namespace(bare=True, identity=False)))
+
+    async def said() -> str:
+        return str(capsys.readouterr().out)
+
+    await eventually(said, lambda text: "No hospital is set up" in text)
+    up.cancel()  # what Ctrl-C does, and the SIGTERM of `down`
+    assert await up == 0
+    assert capsys.readouterr().out == "\nstopped\n"
+    assert state.alive(plan) == {}
+
+
 async def test_what_was_started_last_is_ended_first(plan, programs):
     async with Stack(plan, programs) as running:
         logs = {name: running.log(name) for name in ("entra", "app")}
