@@ -12,11 +12,11 @@ from shared.domain.appointment import Appointment, Facts
 from shared.domain.connection import Connection, Organisation
 from shared.domain.onboarding import AccessRequest, Consent, Tick, request_id
 from shared.errors import Code, Refused
-from shared.messages import Receipt
+from shared.messages import CallEvent, Receipt
 from shared.storage.appointments import Appointments
 from shared.storage.connections import Connections
 from shared.storage.lookups import Kind, Lookups
-from shared.storage.names import Table
+from shared.storage.names import Queue, Table
 from shared.storage.onboarding import Onboarding
 from shared.storage.parked import Parked
 from shared.storage.tables import Conflict, Row, Tables
@@ -448,3 +448,27 @@ async def test_parked_work_says_why_and_keeps_its_message_sealed(store: Store):
     assert "5550142" not in str(resting)
     row = await store.tables.get(Table.PARKED, "sms-receipts", "m1")
     assert Receipt.model_validate_json(row["message_sealed"]) == message
+
+
+@pytest.mark.parametrize("letter", ["A", "\u00e4", "\U0001f600"])
+async def test_the_largest_message_that_a_queue_takes_can_be_parked_and_found_again(store: Store, letter: str):
+    message = CallEvent(
+        message_id="m1",
+        give_up_at=NOW,
+        key="visit",
+        arrived=NOW,
+        tokens=(letter * 2_000,),
+        data=letter * 32_000,
+        data_key="key",
+        data_signature="signature",
+        certificate_id="k1",
+    )
+    parked = Parked(store.tables, CLOCK)
+    await parked.park(message, "graph")
+    found, row = await parked.find(Queue.CALL_EVENTS, "m1")
+    assert found == message
+    await parked.drove(row, "operator")
+    assert (await parked.find(Queue.CALL_EVENTS, "m1"))[0] == message
+    assert await Parked(store.tables, StandingClock(moment=NOW + timedelta(hours=73))).erase() == 1
+    resting = await store.raw_table(Table.PARKED).get_entity("call-events", "m1")
+    assert not [name for name in resting if name.endswith("_sealed")]
