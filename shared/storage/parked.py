@@ -4,10 +4,9 @@ The message itself rests sealed, and not for long: what holds a patient's phone 
 rule 5 says so, and the row goes on telling that something was given up, and why.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count, takewhile
 
 from shared.clock import Clock
 from shared.domain.agenda import ERASE_AT_LATEST
@@ -23,8 +22,6 @@ KEPT = timedelta(days=90)
 #: What holds more of patients, or of staff who test, than pseudonyms.
 _PATIENTS = frozenset({Queue.SCHEDULING_EVENTS, Queue.SMS_RECEIPTS, Queue.CALL_EVENTS, Queue.TRIAL_TEXTS})
 _TEXTED = frozenset({Action.BOOK, Action.MOVE, Action.MODIFY})
-#: Characters in one property: of four bytes at most, which sealing makes 5 1/3; the service takes 32,768.
-_PIECE = 6_000
 
 
 class Parked:
@@ -37,7 +34,7 @@ class Parked:
     async def park(self, message: Message, reason: str) -> None:
         """Keep a message that nobody will try again by itself."""
         kept, until = at_rest(message, self._clock.now())
-        content = {"content_until": until} | _in_pieces(kept.model_dump_json())
+        content = {"content_until": until, "message_sealed": kept.model_dump_json()}
         await self._put(message.queue, message.message_id, reason, {"attempts": message.attempt + 1} | content)
 
     async def park_unreadable(self, queue: Queue, name: str, reason: str) -> None:
@@ -71,9 +68,9 @@ class Parked:
         row = await self._tables.get(Table.PARKED, queue, name)
         if row is None:
             raise Refused(Code.NOT_FOUND)
-        if not (content := _whole(row)):
+        if "message_sealed" not in row:
             raise Refused(Code.WRONG_STATE, "content: has been erased")
-        return MODELS[queue].model_validate_json(content), row
+        return MODELS[queue].model_validate_json(row["message_sealed"]), row
 
     async def drove(self, row: Row, by: str) -> None:
         """Note that somebody sends this work once more; `Conflict` when the row changed meanwhile."""
@@ -114,17 +111,3 @@ def at_rest(message: Message, now: datetime) -> tuple[Message, datetime]:
     if phone_until > now:
         return message, min(until, phone_until)
     return message.model_copy(update={"event": replace(event, phone=None, provider=None)}), until
-
-
-def _in_pieces(text: str) -> Row:
-    """A message's properties: a queue takes more than one property does."""
-    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
-    return dict(zip(_names(), pieces, strict=False))
-
-
-def _whole(row: Row) -> str:
-    return "".join(row[name] for name in takewhile(row.__contains__, _names()))
-
-
-def _names() -> Iterator[str]:
-    return (f"message{number or ''}_sealed" for number in count())

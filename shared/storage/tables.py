@@ -1,15 +1,18 @@
 """Tables: the only code that speaks to them. Rows are plain dictionaries.
 
 A property whose name ends in `_sealed` is encrypted on the way in and decrypted on the way out, bound to its
-table, row and name; nothing else needs to think of it, and a backup knows what to leave out. `sealed_with` beside it
-names the key, so that what an older one sealed is found when keys change.
+table, row and name; nothing else needs to think of it, and a backup knows what to leave out. What is too long for one
+property goes on in others: `visit_sealed`, `visit_1_sealed`, `visit_2_sealed`. `sealed_with` beside it names the key,
+so that what an older one sealed is found when keys change.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any
 
 from azure.core import MatchConditions
@@ -30,6 +33,9 @@ from shared.storage.sealing import KeyRing
 Row = dict[str, Any]
 SEALED = "_sealed"
 _SEALED_WITH = "sealed_with"
+#: Bytes in one property: sealed they are 32,038 characters and the key's name, and the service takes 32,768.
+_PIECE = 24_000
+_FURTHER = re.compile(rf".+_\d+{SEALED}")
 _TRIES = 10
 #: The service takes no more rows in one transaction.
 _BATCH = 100
@@ -216,8 +222,7 @@ class Tables:
         place = (table, row["PartitionKey"], row["RowKey"])
         entity = {name: value for name, value in row.items() if name != "etag" and value is not None}
         for name in [name for name in entity if name.endswith(SEALED)]:
-            entity[name] = self._ring.seal(entity[name], *place, name)
-            entity[_SEALED_WITH] = self._ring.newest
+            entity |= self._sealed(entity[name].encode(), *place, name) | {_SEALED_WITH: self._ring.newest}
         return entity
 
     def _read(self, table: Table, entity: TableEntity) -> Row:
@@ -225,13 +230,28 @@ class Tables:
 
     def _opened(self, table: Table, entity: Mapping[str, Any]) -> Row:
         place = (table, entity["PartitionKey"], entity["RowKey"])
-        sealed = {name: value for name, value in entity.items() if name.endswith(SEALED)}
-        return {name: self._ring.open(value, *place, name) for name, value in sealed.items()}
+        opened = {name: b"" for name in entity if name.endswith(SEALED) and not _FURTHER.fullmatch(name)}
+        for name in opened:
+            for piece in takewhile(entity.__contains__, _pieces(name)):
+                opened[name] += self._ring.open_bytes(entity[piece], *place, piece)
+        return {name: value.decode() for name, value in opened.items()}
+
+    def _sealed(self, plain: bytes, table: Table, partition: str, row: str, name: str) -> Row:
+        starts = range(0, max(len(plain), 1), _PIECE)
+        return {
+            piece: self._ring.seal_bytes(plain[start : start + _PIECE], table, partition, row, piece)
+            for piece, start in zip(_pieces(name), starts, strict=False)
+        }
 
     def _again(self, table: Table, entity: Mapping[str, Any]) -> Row:
         """A row's key and its sealed properties, under the newest key; `Broken` when they do not open."""
         key = {name: entity[name] for name in ("PartitionKey", "RowKey")}
         return self._write(table, key | self._opened(table, entity))
+
+
+def _pieces(name: str) -> Iterator[str]:
+    """The names under which a sealed property goes on, the first its own."""
+    return (f"{name.removesuffix(SEALED)}_{number}{SEALED}" if number else name for number in count())
 
 
 def _in_clear(entity: TableEntity) -> Row:

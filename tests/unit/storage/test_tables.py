@@ -11,7 +11,7 @@ from sandbox import plan
 from shared.errors import Broken, Later
 from shared.storage.names import Table
 from shared.storage.sealing import KeyRing
-from shared.storage.tables import Conflict, Row, Tables, settled
+from shared.storage.tables import Conflict, Resealed, Row, Tables, settled
 from tests import free_ports
 from tests.conftest import Store
 
@@ -54,6 +54,33 @@ async def test_a_sealed_value_that_was_moved_to_another_row_does_not_open(store:
     await store.raw_table(Table.VISITS).create_entity(row(key, partition, phone_sealed=resting["phone_sealed"]))
     with pytest.raises(Broken):
         await store.tables.get(Table.VISITS, partition, key)
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00e4", "\U0001f600"])
+async def test_a_sealed_value_longer_than_a_property_rests_in_several(store: Store, letter: str):
+    long, short = letter * 50_000, ""
+    await store.tables.insert(Table.VISITS, row(phone_sealed=long, note_sealed=short))
+    resting = await raw(store, Table.VISITS)
+    assert len([name for name in resting if name.startswith("phone_")]) == -(-len(long.encode()) // 24_000)
+    assert await store.tables.reseal(Table.VISITS, 10) == Resealed(0, 0, 0)
+    newer = Tables(store.tables._service, KeyRing({"k2": bytes(32)} | store.tables._ring.keys))
+    assert await newer.reseal(Table.VISITS, 10) == Resealed(1, 0, 0)
+    alone = Tables(store.tables._service, KeyRing({"k2": bytes(32)}))
+    read = await alone.get(Table.VISITS, "p", "r")
+    assert (read["phone_sealed"], read["note_sealed"]) == (long, short)
+    assert "sealed" not in str((await alone.get_in_clear(Table.VISITS, "p", "r")).keys())
+    await alone.replace(Table.VISITS, read | {"phone_sealed": "short again"})
+    assert (await alone.get(Table.VISITS, "p", "r"))["phone_sealed"] == "short again"
+    assert "phone_1_sealed" not in await raw(store, Table.VISITS)
+
+
+async def test_the_pieces_of_a_long_sealed_value_do_not_change_places(store: Store):
+    await store.tables.insert(Table.VISITS, row(phone_sealed="1" * 24_000 + "2" * 24_000))
+    resting = await raw(store, Table.VISITS)
+    swapped = {"phone_sealed": resting["phone_1_sealed"], "phone_1_sealed": resting["phone_sealed"]}
+    await store.raw_table(Table.VISITS).upsert_entity(row(**swapped))
+    with pytest.raises(Broken):
+        await store.tables.get(Table.VISITS, "p", "r")
 
 
 async def test_a_sealed_value_in_another_property_or_table_does_not_open(store: Store):

@@ -318,6 +318,14 @@ async def test_a_patient_who_rejoins_is_one_person(world: VisitWorld) -> None:
     assert [status for status, _ in await statuses(world, "pat")] == ["connected", "disconnected", "connected"]
 
 
+async def test_a_patient_whose_connection_breaks_a_hundred_times_is_told_of_each(world: VisitWorld) -> None:
+    await world.visit(pat())
+    for n in range(100):
+        await tell(world, roster(n / 2, guest(f"g{n}", "in")), roster(n / 2 + 0.25, guest(f"g{n}", "left")))
+    changes = [status for status, _ in await statuses(world, "pat")]
+    assert changes == ["connected", "disconnected"] * 100
+
+
 async def test_fifty_joins_in_one_second_are_fifty_people(world: VisitWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.visit(group=True)
     events = [event(world, roster(1 + n / 3000, guest(f"g{n}", name=f"Guest {n}"))) for n in range(50)]

@@ -116,6 +116,16 @@ async def world(store: Store) -> ScheduleWorld:
 # --- consequences
 
 
+async def test_an_appointment_whose_every_message_is_as_long_as_messages_may_be_is_kept(world: ScheduleWorld) -> None:
+    """Twenty of them are remembered, which is more than one property of a table holds."""
+    for minute in range(30):
+        name = f"{minute:02}" + "\u8a3a" * 78
+        names = {"department": name, "department_name": name, "provider": name, "visit_types": (name,)}
+        ids = {"control": f"{minute:0199}", "sender": "\u8a3a" * 455}
+        await world.heard(said("S14" if minute else "S12", minute, **names, **ids))
+    assert (await world.appointment()).facts.provider == "29" + "\u8a3a" * 78
+
+
 async def test_every_delivery_emits_the_same_ids_and_entries(world: ScheduleWorld) -> None:
     await world.heard(said("S12"))
     first = [order.message_id for order in await world.queued(Queue.SMS_OUTBOUND)]
