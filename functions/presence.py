@@ -43,7 +43,7 @@ async def graph_lifecycle(req: func.HttpRequest) -> func.HttpResponse:
 @bp.queue_trigger("message", queue_name=Queue.CALL_EVENTS, connection=STORAGE)
 async def on_call_event(message: func.QueueMessage) -> None:
     """One change in a visit's call."""
-    await work(message, CallEvent, presence.apply, deps())
+    await work(message, CallEvent, presence.apply, deps(), presence.gave_up)
 
 
 def body(req: func.HttpRequest) -> bytes:

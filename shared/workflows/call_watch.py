@@ -57,14 +57,20 @@ async def look_after(request: MeetingRequest, deps: Deps) -> None:
         subscription = await deps.graph.renew(tenant, visit.subscription.id, wish)
     if subscription is None:
         subscription = await deps.graph.subscribe(tenant, visit.meeting.join_url, wish)
-    await settled(lambda: _keep(visit.key, subscription, deps))
+    lost = request.kind != "subscribe" and subscription.id != (visit.subscription and visit.subscription.id)
+    await settled(lambda: _keep(visit.key, subscription, deps, lost=lost))
     outcome("subscribed", visit=visit.key, how=request.kind)
 
 
 async def reconcile(request: MeetingRequest, deps: Deps) -> None:
+    """What Graph says it did not tell us of, closing asks for. Safe to repeat."""
+    await missed(request.key, deps.visits)
+
+
+async def missed(key: str, visits: Visits) -> None:
     """Remember that not everything was heard of the visit's call: closing asks who was there. Safe to repeat."""
-    await settled(lambda: _missed(request.key, deps))
-    outcome("reconcile", visit=request.key)
+    await settled(lambda: _missed(key, visits))
+    outcome("reconcile", visit=key)
 
 
 async def want(visit: Visit, deps: Deps) -> None:
@@ -107,13 +113,15 @@ def _wish(visit: Visit, deps: Deps) -> Wish:
     )
 
 
-async def _keep(key: str, subscription: Subscription, deps: Deps) -> None:
+async def _keep(key: str, subscription: Subscription, deps: Deps, *, lost: bool) -> None:
+    """lost: a subscription that should still be there is not, and what happened until now may never be told."""
     known = await deps.visits.find(key)
     if known.visit:
-        await deps.visits.save(known, known.visit.model_copy(update={"subscription": subscription}))
+        update = {"subscription": subscription, "missed": known.visit.missed or lost}
+        await deps.visits.save(known, known.visit.model_copy(update=update))
 
 
-async def _missed(key: str, deps: Deps) -> None:
-    known = await deps.visits.find(key)
+async def _missed(key: str, visits: Visits) -> None:
+    known = await visits.find(key)
     if known.visit and not known.visit.missed:
-        await deps.visits.save(known, known.visit.model_copy(update={"missed": True}))
+        await visits.save(known, known.visit.model_copy(update={"missed": True}))

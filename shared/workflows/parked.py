@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.errors import Code, Later, Refused
-from shared.messages import Message, NumberOrder, TextOrder, TrialText, WritebackOrder
+from shared.messages import CallEvent, Message, NumberOrder, TextOrder, TrialText, WritebackOrder
 from shared.storage.names import Queue
 from shared.storage.parked import Parked
 from shared.storage.queues import Poison, Queues
 from shared.storage.tables import Conflict
 from shared.telemetry import alarm, outcome, place
-from shared.workflows import number_orders, texts, trial_texts, writeback
+from shared.workflows import number_orders, presence, texts, trial_texts, writeback
 
 POISON = "poison"
 #: How long work that an operator sends once more is tried.
@@ -70,6 +70,8 @@ async def _mark(message: Message, deps: Deps) -> None:
                 await texts.gave_up(message, deps, POISON)
             case WritebackOrder():
                 await writeback.gave_up(message, deps, POISON)
+            case CallEvent():
+                await presence.gave_up(message, deps, POISON)
             case NumberOrder():
                 await number_orders.gave_up(message, deps, POISON)
             case TrialText():

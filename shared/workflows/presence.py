@@ -27,7 +27,7 @@ from shared.storage.sealing import Pseudonyms
 from shared.storage.tables import Conflict, settled
 from shared.storage.visits import Known, Visits
 from shared.telemetry import alarm, outcome
-from shared.workflows.call_watch import proven
+from shared.workflows.call_watch import missed, proven
 
 #: Microsoft Graph Change Tracking, the application that signs for notifications (microsoft-apis.md 2b).
 CHANGE_TRACKING = "0bf30f3b-4a52-48df-9a82-234910c4a086"
@@ -50,13 +50,18 @@ class Followers(Protocol):
     def queues(self) -> Queues: ...
 
 
-class Deps(Followers, Protocol):
+class Rows(Protocol):
+    """Where visits are kept."""
+
+    @property
+    def visits(self) -> Visits: ...
+
+
+class Deps(Followers, Rows, Protocol):
     """What presence needs of the process."""
 
     @property
     def settings(self) -> Settings: ...
-    @property
-    def visits(self) -> Visits: ...
     @property
     def people(self) -> People: ...
     @property
@@ -140,6 +145,11 @@ async def apply(event: CallEvent, deps: Deps) -> None:
         await deps.agenda.plan(agenda.of_visit(told.visit))
     await deps.audit.note(_facts(told, happened))
     outcome("call event", visit=event.key, kind=happened.kind, seen=len(happened.seen))
+
+
+async def gave_up(event: CallEvent, deps: Rows, _: str) -> None:
+    """What an event would have told, the close asks for."""
+    await missed(event.key, deps.visits)
 
 
 async def emit(told: Told, deps: Followers) -> None:

@@ -91,7 +91,9 @@ async def test_renewing_prolongs_the_same_subscription(world: VisitWorld) -> Non
     await world.visit(subscription=ALIVE)
     world.clock.moment = END + timedelta(hours=1)
     await meetings.serve(request("renew"), world)
-    assert (await world.stored()).subscription == Subscription(id="s1", expires=END + timedelta(hours=1, minutes=90))
+    stored = await world.stored()
+    assert stored.subscription == Subscription(id="s1", expires=END + timedelta(hours=1, minutes=90))
+    assert not stored.missed
     assert world.graph.did == ["renew"]
 
 
@@ -100,12 +102,14 @@ async def test_a_subscription_that_is_gone_is_made_anew_instead_of_renewed(world
     world.graph.renewable = False
     await meetings.serve(request("renew"), world)
     assert world.graph.did == ["subscribe"]
+    assert (await world.stored()).missed  # until then Graph told nothing: closing asks who was there
 
 
 async def test_a_subscription_that_graph_dropped_is_made_anew(world: VisitWorld) -> None:
     await world.visit(subscription=ALIVE)
     await meetings.serve(request("forget"), world)
     assert world.graph.did == ["subscribe"]
+    assert (await world.stored()).missed
 
 
 async def test_with_graph_away_it_is_tried_again(world: VisitWorld) -> None:

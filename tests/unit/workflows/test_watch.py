@@ -21,7 +21,7 @@ from shared.domain.connection import EngineCertificate
 from shared.domain.hl7v2.event import Action, Order, PhoneNote, Said, SchedulingEvent
 from shared.domain.visit import Change, Person, Visit
 from shared.errors import Code, Later, Refused
-from shared.messages import MODELS, Receipt, SchedulingMessage, TextOrder, UpkeepOrder, WritebackOrder
+from shared.messages import MODELS, CallEvent, Receipt, SchedulingMessage, TextOrder, UpkeepOrder, WritebackOrder
 from shared.storage.agenda import Agenda
 from shared.storage.audit import Audit, Fact
 from shared.storage.lookups import Kind
@@ -131,6 +131,21 @@ async def test_a_poisoned_text_is_parked_sealed_its_row_says_so_and_the_copy_is_
     assert await world.state(order()) == "parked poison"
     assert await world.left(Queue.SMS_OUTBOUND) == 0
     assert alarms() == [f"poison parked queue=sms-outbound id={order().message_id}"]
+
+
+async def test_what_a_poisoned_call_event_would_have_told_the_close_asks_for(world: Watched):
+    visit = Visit(connection=CONNECTION, key="v1", session="SE-1", start=START, end=START + timedelta(hours=1))
+    await world.visits.save(await world.visits.find("v1"), visit)
+    event = CallEvent(
+        message_id="e1", give_up_at=NOW, key="v1", arrived=NOW, tokens=(), data="", data_key="", data_signature="",
+        certificate_id="n1",
+    )  # fmt: skip
+    await world.poisoned(event)
+    await watch.watch(world)
+    stored = (await world.visits.find("v1")).visit
+    assert stored
+    assert stored.missed
+    assert [row["RowKey"] for row in await world.rows(Table.PARKED)] == ["e1"]
 
 
 async def test_a_text_that_may_have_been_sent_is_unknown_when_it_is_poisoned(world: Watched):
